@@ -1,12 +1,13 @@
 """The state of one call."""
 
 import copy
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Protocol, Self, TypeVar, cast, runtime_checkable
 
 import attrs
 
+from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, NorceOrderError
 from norce_order_async.core.outcome import Attempt, OutcomeKind, outcome_of
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
@@ -167,6 +168,30 @@ class Call:
             error.retry_after = self.attempts[-1].retry_after if self.attempts else None
             error.gave_up = self.gave_up
             error.redelivered = self.redelivered
+
+
+class TimedAttempts(tuple[Attempt, ...]):
+    """The attempts of a call that has ended, and when it began by the clock that timed it.
+
+    In a pickle it is a plain tuple: another process has another clock.
+    """
+
+    _clock: Clock
+    _began: float
+
+    def __new__(cls, attempts: Sequence[Attempt], clock: Clock, began: float) -> Self:
+        """The attempts of a call that began at this monotonic time."""
+        timed = super().__new__(cls, attempts)
+        timed._clock, timed._began = clock, began
+        return timed
+
+    @property
+    def age(self) -> float:
+        """How many seconds ago the call began, however the wall clock was set since."""
+        return self._clock.monotonic() - self._began
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return tuple, ([*self],)
 
 
 def own_copy(error: E) -> E:

@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Literal
 
 import attrs
-
-from norce_order_async.core.clock import Clock
 
 
 class OutcomeKind(StrEnum):
@@ -126,27 +124,3 @@ def outcome_of(attempts: Sequence[Attempt], *, redelivered: bool = False) -> Out
     if any(attempt.status is not None for attempt in attempts):
         return OutcomeKind.REJECTED
     return OutcomeKind.NOT_SENT
-
-
-class TimedAttempts(tuple[Attempt, ...]):
-    """The attempts of a call that has ended, and when it began by the clock that timed it.
-
-    In a pickle it is a plain tuple: another process has another clock.
-    """
-
-    _clock: Clock
-    _began: float
-
-    def __new__(cls, attempts: Sequence[Attempt], clock: Clock, began: float) -> Self:
-        """The attempts of a call that began at this monotonic time."""
-        timed = super().__new__(cls, attempts)
-        timed._clock, timed._began = clock, began
-        return timed
-
-    @property
-    def age(self) -> float:
-        """How many seconds ago the call began, however the wall clock was set since."""
-        return self._clock.monotonic() - self._began
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return tuple, ([*self],)

@@ -5,12 +5,13 @@ import math
 import attrs
 
 from norce_order_async.client import OrderClient
+from norce_order_async.core.call import TimedAttempts
 from norce_order_async.core.checks import check_bool, check_seconds
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import CallError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.options import CallOptions, limits_of
-from norce_order_async.core.outcome import Attempt, OutcomeKind, TimedAttempts
+from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Timeout
 from norce_order_async.core.shapes import check_client, described, has_method
 from norce_order_async.endpoints.findings import Finding, Sight

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules, own_copy
+from norce_order_async.core.call import AttemptHook, Call, CallHook, RetryRules, TimedAttempts, own_copy
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import (
     CallError,
@@ -20,7 +20,7 @@ from norce_order_async.core.errors import (
 from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
 from norce_order_async.core.options import CallOptions
-from norce_order_async.core.outcome import APPLIED, TimedAttempts
+from norce_order_async.core.outcome import APPLIED
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
 from norce_order_async.loops.per_loop import running_loop

@@ -3,7 +3,7 @@
 import re
 import warnings
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, BinaryIO, Final
 
@@ -18,11 +18,6 @@ _UNSEEN: Final = re.compile(
 """What a format has for colours, languages and room, and shows nothing by."""
 _PLAIN: Final = re.compile("general|@|(#[#,]*)?[#0]", re.IGNORECASE)
 """The rest of a format that shows each digit of a whole number and no other; a comma that ends one divides by 1,000."""
-_ESCAPE = re.compile("_x(005F|00[01][0-9A-F])_", re.IGNORECASE)
-"""What a text of a workbook has for a control character, and for the _ of a text that looks like such an escape.
-
-Excel escapes nothing else, and other programs write an id like ``a_x0041_b`` as it is.
-"""
 
 
 def rows_of(stream: BinaryIO) -> Rows:
@@ -39,7 +34,7 @@ def rows_of(stream: BinaryIO) -> Rows:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and the like, which are not read
-            book = _load(openpyxl, stream)
+            book: Any = openpyxl.load_workbook(stream, read_only=True, data_only=True, keep_links=False)
     except Exception as error:
         raise OSError(f"it is not an Excel workbook, or damaged ({type(error).__name__}: {error})") from None
     try:
@@ -53,34 +48,12 @@ def rows_of(stream: BinaryIO) -> Rows:
         book.close()
 
 
-def _load(openpyxl: Any, stream: BinaryIO) -> Any:
-    """The workbook as ``load_workbook`` reads it, but for its shared strings, of which that undoes some escapes."""
-    reader: Any = openpyxl.reader.excel.ExcelReader(stream, read_only=True, data_only=True, keep_links=False)
-    reader.read_strings = partial(_read_strings, openpyxl, reader)
-    reader.read()
-    return reader.wb
-
-
-def _read_strings(openpyxl: Any, reader: Any) -> None:
-    """Read the shared strings as they are stored."""
-    names, text = openpyxl.xml.constants, openpyxl.cell.text.Text
-    if (part := reader.package.find(names.SHARED_STRINGS)) is None:
-        return
-    with reader.archive.open(part.PartName[1:]) as stream:
-        for _, node in openpyxl.xml.functions.iterparse(stream):
-            if node.tag == f"{{{names.SHEET_MAIN_NS}}}si":
-                reader.shared_strings.append(text.from_tree(node).content)
-                node.clear()
-
-
 def _value(cell: Any) -> object:
     value: object = cell.value
-    if type(value) is str:
-        return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), value) if "_x" in value else value
     if type(value) is int:
         if len(str(abs(value))) > _MOST_DIGITS:
             return DoubtfulInt(value, "is no text, but of type int")
-        if (shown := _format_of(cell)) is not None and not _is_plain(shown, (value > 0) - (value < 0)):
+        if (shown := _format_of(cell)) is not None and not _is_plain(shown):
             return DoubtfulInt(value, f"is shown as another text, by the format {shown!r}")
     return value
 
@@ -94,15 +67,6 @@ def _format_of(cell: Any) -> str | None:
 
 
 @lru_cache
-def _is_plain(shown: str, sign: int) -> bool:
-    """Whether a format shows each digit of a number of this sign, its minus, and nothing else.
-
-    Its sections are those of positive numbers, of negative ones, and of zero; the first stands for those that lack.
-    """
-    section, *others = _UNSEEN.sub("", shown).split(";")
-    if sign < 0 and others:
-        before, _, section = others[0].partition("-")
-        return before in {"", "\\"} and _PLAIN.fullmatch(section) is not None
-    if sign == 0 and len(others) > 1:
-        section = others[1]
-    return _PLAIN.fullmatch(section) is not None
+def _is_plain(shown: str) -> bool:
+    """Whether a format shows each digit of a number and nothing else; its first section is that of positive numbers."""
+    return _PLAIN.fullmatch(_UNSEEN.sub("", shown).split(";")[0]) is not None
