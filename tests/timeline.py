@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
@@ -144,6 +144,31 @@ async def until(condition: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0)
     raise AssertionError("it never happens")
+
+
+class Odd(BaseException):
+    pass
+
+
+FAILING_INPUTS: list[tuple[BaseException, str]] = [
+    (LookupError("the database is gone"), "the database is gone"),
+    (asyncio.CancelledError(), "the input was cancelled"),
+    (Odd(), "the input raised Odd"),
+    (GeneratorExit(), "the input raised GeneratorExit"),
+]
+"""What an input raises, and what is told of it."""
+
+
+def failing_input(changes: Iterable[Change], error: BaseException, *, is_async: bool) -> Changes:
+    def given() -> Iterator[Change]:
+        yield from changes
+        raise error
+
+    async def followed() -> AsyncIterator[Change]:
+        for change in given():
+            yield change
+
+    return followed() if is_async else given()
 
 
 def refused() -> ConnectError:

@@ -79,10 +79,7 @@ class ClientSender:
             if calls is None:
                 calls = self._calls = client.for_batch()
             if change.merchant is not None or change.channel is not None:
-                client, sees_all = scoped_to(client, change), calls is None
-                calls = client.for_batch()
-                if sees_all and calls is not None:
-                    raise ClientStateError(_PASSED_BY)
+                client, calls = self._view_for(change, calls)
         except Exception as error:  # nothing can have been sent
             item.error = error
             return item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
@@ -121,6 +118,18 @@ class ClientSender:
             return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
         return item.made(outcome, status, request_id, attempts, elapsed)
+
+    def _view_for(self, change: Change, calls: BatchCalls | None) -> tuple[OrderClient, BatchCalls | None]:
+        """The view that makes a change which names a merchant or a channel, and its calls.
+
+        Raises:
+            ClientStateError: The client itself has no calls for batches, as its own ``execute`` sees each call.
+        """
+        view = scoped_to(self._client, change)
+        of_view = view.for_batch()
+        if calls is None and of_view is not None:
+            raise ClientStateError(_PASSED_BY)
+        return view, of_view
 
     async def read(self, item: WorkItem, operation: Operation[Any], on_attempt: AttemptHook, /, *, probe: bool) -> Any:
         """Read the order of a change, as the change itself is made; ``on_attempt`` is called after each attempt."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from norce_order_async.cli.arguments import date_time, whole
-from norce_order_async.cli.choices import DIRECTIONS, ORDER_BY, OUTPUTS, STATUSES
+from norce_order_async.cli.choices import DIRECTIONS, ORDER_BY, OUTPUTS, STATUS, STATUSES
 from norce_order_async.cli.commands import COMMANDS, Command
 from norce_order_async.cli.parsing import add_command
 from norce_order_async.wire.table import ROWS, Row
@@ -27,12 +27,7 @@ _FILTERS: dict[str, dict[str, Any]] = {
     "payment_id": {"metavar": "ID", "help": "the id of one of the order's payments"},
     "reference": {"help": "the order's id elsewhere"},
     "cart_reference": {"metavar": "REFERENCE", "help": "the cart's id elsewhere"},
-    "status": {
-        "action": "append",
-        "type": str.lower,
-        "choices": STATUSES,
-        "help": "one of the order's states; may be repeated",
-    },
+    "status": {"action": "append", **STATUS, "help": "one of the order's states; may be repeated"},
     "date_from": {"type": date_time, "metavar": "TIME", "help": "from when on, such as 2026-01-31T12:00:00Z"},
     "date_to": {"type": date_time, "metavar": "TIME", "help": "until when"},
     "order_by": {"choices": ORDER_BY, "help": "what to sort by"},
@@ -131,9 +126,7 @@ def _text(parser: argparse.ArgumentParser, row: Row) -> None:
 
 
 def _status(parser: argparse.ArgumentParser, row: Row) -> None:
-    parser.add_argument(
-        "text", metavar="STATUS", type=str.lower, choices=STATUSES, help=f"one of {', '.join(STATUSES)}"
-    )
+    parser.add_argument("text", metavar="STATUS", **STATUS, help=f"one of {', '.join(STATUSES)}")
 
 
 _BODIES: dict[str, tuple[str, Callable[[argparse.ArgumentParser, Row], None]]] = {

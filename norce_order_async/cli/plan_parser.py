@@ -3,7 +3,7 @@
 from typing import Any
 
 from norce_order_async.cli.arguments import consent_condition, date_time, output_name
-from norce_order_async.cli.choices import STATUSES
+from norce_order_async.cli.choices import STATUS
 from norce_order_async.cli.parsing import add_command, add_set
 
 _EXAMPLES = """\
@@ -39,8 +39,7 @@ def add_plan(group: Any) -> None:
         "--status",
         action="append",
         default=[],
-        type=str.lower,
-        choices=STATUSES,
+        **STATUS,
         help="one of their states; may be repeated",
     )
     which.add_argument(

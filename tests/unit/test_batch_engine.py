@@ -16,13 +16,16 @@ from journals import mark, write
 from support import BASE_URL, TOKEN, scripted
 from tenacity import wait_fixed
 from timeline import (
+    FAILING_INPUTS,
     Answer,
     Doing,
+    Odd,
     Origin,
     Sent,
     account,
     always,
     deletes,
+    failing_input,
     journal_at,
     lost,
     on_a_timeline,
@@ -1216,10 +1219,6 @@ async def test_the_counts_add_up_and_fixed_concurrency_is_fixed() -> None:
 # Defects
 
 
-class Odd(BaseException):
-    pass
-
-
 async def _raise(error: BaseException) -> None:
     raise error
 
@@ -1275,29 +1274,13 @@ async def test_what_fails_before_a_change_is_begun_was_not_sent() -> None:
     assert transport.requests == []
 
 
-@pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        (LookupError("the database is gone"), "the database is gone"),
-        (asyncio.CancelledError(), "the input was cancelled"),
-        (Odd(), "the input raised Odd"),
-        (GeneratorExit(), "the input raised GeneratorExit"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
+@pytest.mark.parametrize(("error", "says"), FAILING_INPUTS, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("is_async", [False, True])
 async def test_an_input_that_fails_is_not_one_that_ended(is_async: bool, error: BaseException, says: str) -> None:
-    def changes() -> Iterator[Change]:
-        yield from deletes(5)
-        raise error
-
-    async def followed() -> AsyncIterator[Change]:
-        for change in changes():
-            yield change
-
     client, transport, _ = scripted()
+    changes = failing_input(deletes(5), error, is_async=is_async)
     async with asyncio.timeout(5):
-        outcomes, raised = await until_it_fails(Batch(client, followed() if is_async else changes(), concurrency=2))
+        outcomes, raised = await until_it_fails(Batch(client, changes, concurrency=2))
     assert not isinstance(raised, AssertionError)
     assert str(raised) == says
     assert len(outcomes) == 5

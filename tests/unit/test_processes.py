@@ -4,7 +4,7 @@ import asyncio
 import os
 import pickle
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import attrs
 import pytest
 from collected import Collected
 from journals import mark, write
-from timeline import Answer, Origin, Sent, on_a_timeline
+from timeline import FAILING_INPUTS, Answer, Origin, Sent, failing_input, on_a_timeline
 
 from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
@@ -356,37 +356,16 @@ async def endless() -> AsyncGenerator[Change]:
     await asyncio.Event().wait()
 
 
-class Odd(BaseException):
-    pass
-
-
 @pytest.mark.usefixtures("idle")
 @pytest.mark.parametrize("is_async", [False, True])
-@pytest.mark.parametrize(
-    ("error", "says"),
-    [
-        (ValueError("odd"), "odd"),
-        (asyncio.CancelledError(), "the input was cancelled"),
-        (Odd(), "the input raised Odd"),
-        (GeneratorExit(), "the input raised GeneratorExit"),
-    ],
-    ids=lambda value: type(value).__name__,
-)
+@pytest.mark.parametrize(("error", "says"), FAILING_INPUTS, ids=lambda value: type(value).__name__)
 async def test_an_input_that_fails_is_not_one_that_ended(
     tmp_path: Path, error: BaseException, says: str, is_async: bool
 ) -> None:
-    def source() -> Iterator[Change]:
-        yield DeleteConsent("o_1", "c")
-        raise error
-
-    async def followed() -> AsyncGenerator[Change]:
-        for change in source():
-            yield change
-
+    changes = failing_input([DeleteConsent("o_1", "c")], error, is_async=is_async)
     with opened(tmp_path) as journal:
-        changes = followed() if is_async else source()
         batch = ProcessBatch(changes, processes=2, settings=HERE, journal=journal)
-        with pytest.raises((RuntimeError, ValueError), match=f"^{says}$"):
+        with pytest.raises((RuntimeError, LookupError), match=f"^{says}$"):
             await until_it_ends(batch)
     assert batch.stopped == says
 

@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from bisect import insort
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias, cast
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, unquote_plus
@@ -98,7 +98,9 @@ class Scrubber:
     def value(self, name: str, value: Any) -> Any:
         """What is kept of a JSON value that has this name."""
         if is_secret(name, value):
-            self._note_all(value)
+            for _, leaf in _leaves(name, value):
+                if not (leaf is None or isinstance(leaf, bool)):
+                    self._note(self._of_bodies, str(leaf))
             return HIDDEN
         if isinstance(value, str) and names_an_address(name):
             value = self._address(value)
@@ -106,33 +108,14 @@ class Scrubber:
         if isinstance(value, Mapping):
             members = cast("Mapping[str, Any]", value)
             if holds_headers(name):
-                self._note_headers("", members)
+                for each, leaf in _leaves("", members):
+                    if isinstance(leaf, str):
+                        self._note_header(self._of_bodies, each, leaf)
                 members = hide_headers(members, HIDDEN)
             return {each: self.value(each, member) for each, member in members.items()}
         if isinstance(value, list | tuple):
             return [self.value(name, one) for one in cast("Sequence[Any]", value)]
         return self._inside(value) if isinstance(value, str) else value
-
-    def _note_all(self, value: Any) -> None:
-        """Note a secret of JSON; of a list or an object, each text and number in it."""
-        if isinstance(value, Mapping):
-            value = list(cast("Mapping[str, Any]", value).values())
-        if isinstance(value, list | tuple):
-            for one in cast("Sequence[Any]", value):
-                self._note_all(one)
-        elif not (value is None or isinstance(value, bool)):
-            self._note(self._of_bodies, str(value))
-
-    def _note_headers(self, name: str, value: Any) -> None:
-        """Note the secrets of headers in JSON, whose values may be lists or objects."""
-        if isinstance(value, Mapping):
-            for each, member in cast("Mapping[str, Any]", value).items():
-                self._note_headers(each, member)
-        elif isinstance(value, list | tuple):
-            for one in cast("Sequence[Any]", value):
-                self._note_headers(name, one)
-        elif isinstance(value, str):
-            self._note_header(self._of_bodies, name, value)
 
     def json(self, content: Any) -> bytes | None:
         """What is kept of a whole body of JSON; None where it nests too deeply to be written.
@@ -230,6 +213,18 @@ class Scrubber:
                     begun = place + len(form)
                     break
         return "".join([*pieces, text[begun:]]) if pieces else text
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What the lists and objects of a JSON value hold in the end, each with the name of the member that holds it."""
+    if isinstance(value, Mapping):
+        for each, member in cast("Mapping[str, Any]", value).items():
+            yield from _leaves(each, member)
+    elif isinstance(value, list | tuple):
+        for one in cast("Sequence[Any]", value):
+            yield from _leaves(name, one)
+    else:
+        yield name, value
 
 
 def _is_secret_parameter(name: str) -> bool:
