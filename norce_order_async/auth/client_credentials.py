@@ -223,7 +223,10 @@ class ClientCredentials(Refreshing):
 
     async def _refresh(self) -> str | None:
         """Get a token, trying more than once if time allows; what is wrong if there is none."""
-        end = self.clock.monotonic() + self.timeout
+        start, held = self.clock.monotonic(), self._held
+        if self._problem is None and held is not None and start < min(held.expires_at, self._not_before):
+            return None  # it came since the caller looked, in another thread
+        end = start + self.timeout
         host = urlsplit(self.token_url).netloc
         while True:
             delay = self._not_before - (now := self.clock.monotonic())

@@ -235,3 +235,25 @@ def test_loops_in_threads_that_come_and_go_bluntly(caplog: pytest.LogCaptureFixt
             thread.join(30)
         assert len(ends) == 900
         assert clock.slept == []
+
+
+def test_who_looked_before_a_token_came_in_another_thread_takes_it() -> None:
+    """No wait for the next request, which is so long after the token."""
+
+    class Interrupted(FakeClock):
+        def monotonic(self) -> float:
+            looked = self.now
+            if threading.current_thread() is threading.main_thread() and not tokens:
+                tokens.append("")
+                other = threading.Thread(target=lambda: tokens.append(asyncio.run(source.get())))
+                other.start()
+                other.join(5)
+                self.now += 14  # that is 6 before the next request may be
+            return looked
+
+    tokens: list[str] = []
+    clock = Interrupted()
+    source, _ = credentials(Endpoint(), clock=clock)
+    tokens.append(asyncio.run(source.get()))
+    assert tokens == ["", "token-1", "token-1"]
+    assert clock.slept == []
