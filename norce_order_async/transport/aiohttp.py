@@ -24,6 +24,7 @@ from norce_order_async.transport.aiohttp_internals import (
     Connector,
     Exchange,
     PlainRequest,
+    head_of,
     take_headers_as_given,
     whole_body,
 )
@@ -152,7 +153,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
-                status, head = exchange.response.status, exchange.response.raw_headers
+                status, head = exchange.response.status, head_of(exchange.response)
                 if status < 100 or is_too_long(head):
                     raise UnusableHead(NO_STATUS if status < 100 else TOO_LONG)
                 content = exchange.response.content
@@ -164,7 +165,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.
             if not pool.session.closed or exchange.limit.is_cancelled():
                 if exchange.response is not None:
-                    note_head(error, exchange.response.status, exchange.response.raw_headers)
+                    note_head(error, exchange.response.status, head_of(exchange.response))
                 forget_frames(error)  # aiohttp's: they hold the headers, with the token
                 raise
             failure = transport_closed()
@@ -230,7 +231,7 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
     else:
         failure = refused or translate(exchange.cause(error), sent=exchange.attempt.sent, proxy=through)
     if response is not None and not isinstance(error, UnusableHead):
-        note_head(failure, response.status, response.raw_headers)
+        note_head(failure, response.status, head_of(response))
     return failure
 
 

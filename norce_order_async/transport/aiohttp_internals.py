@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
+from itertools import chain
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -182,6 +183,11 @@ class Exchange:
         """Close the connection at once, if there is one."""
         if self.stream is not None:
             self.stream.abort()
+
+
+def head_of(response: aiohttp.ClientResponse) -> Head:
+    """The head of a response."""
+    return [*chain.from_iterable(response.raw_headers)]
 
 
 def whole_body(content: aiohttp.StreamReader) -> bytes:

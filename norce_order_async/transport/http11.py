@@ -3,7 +3,6 @@
 import asyncio
 import math
 from importlib.util import find_spec
-from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 import attrs
@@ -44,6 +43,7 @@ BUFFER = 320 * 1024
 More than event loops hand on of a TLS connection in one go: 256 KiB, and the rest of a record, of 16 KiB at most. What
 does not fit, they hand on a turn later, and not at all where the server has closed the connection.
 """
+_SENT = memoryview(b"")
 _NUL = "what came is not an HTTP answer: a header holds a NUL"
 
 
@@ -54,7 +54,7 @@ class Exchange:
     Attributes:
         origin: Where it goes.
         attempt: Its account, which says whether it was sent.
-        message: Its bytes.
+        message: Its bytes; none of them once it is sent.
         seconds: The time that it may take.
         waiting: Done when the response is complete or does not come, or when there is no connection for it.
         connection: The one that it is sent over.
@@ -94,7 +94,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _begin(self, waiting: asyncio.Future[None] | None) -> None:
         self.status: int | None = None
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.head: list[bytes] = []
         self._body: list[bytes] = []
         self._size = self._other = 0
         self._head_ended = self._done = self._reusable = False
@@ -119,7 +119,7 @@ class Connection(asyncio.BufferedProtocol):
             self._fail_with(ConnectionLost("the server closed the connection at once", sent=False))
             return
         exchange.attempt.sent = True
-        message = exchange.message
+        message, exchange.message = exchange.message, _SENT
         if len(message) <= PIECE:
             self._stream.write(message)
             return
@@ -139,7 +139,7 @@ class Connection(asyncio.BufferedProtocol):
             finally:
                 del failure  # its traceback refers to this frame
         body, self._body = b"".join(self._body), []
-        return make_response(request, self.status or 0, self.headers, body, self._max_body)
+        return make_response(request, self.status or 0, self.head, body, self._max_body)
 
     def leave(self, limits: TimeLimits[Any]) -> bool:
         """Nobody waits for the response any more; whether another exchange may follow.
@@ -214,7 +214,7 @@ class Connection(asyncio.BufferedProtocol):
         self._open.pop(self, None)
         if self._aborted:
             self._fail(WAS_CLOSED)
-        elif exc is None and self._head_ended and not is_measured(self.headers):
+        elif exc is None and self._head_ended and not is_measured(self.head):
             self._end(reusable=False)
         elif self.status is None and (refused := refused_certificate(exc, stream, is_first=is_first)):
             self._fail_with(refused)
@@ -230,15 +230,15 @@ class Connection(asyncio.BufferedProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header came, or a trailer, which says nothing of a response that we read."""
         if not self._head_ended:
-            self.headers.append((name, value))
+            self.head += (name, value)
         elif 0 in value:
             self._fail(_NUL)
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        if len(self.headers) > MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.headers)):
+        if len(self.head) > 2 * MAX_HEADERS or (self._other > MAX_HEAD and is_too_long(self.head)):
             self._fail(TOO_LONG)
-        if b"\0" in b"".join(chain.from_iterable(self.headers)):
+        if b"\0" in b"".join(self.head):
             self._fail(_NUL)
         if not self._done:
             status = self._parser.get_status_code()
@@ -264,7 +264,7 @@ class Connection(asyncio.BufferedProtocol):
             if self.status == 101:
                 self._end(reusable=False)  # nobody asked for it, but it is a response
             else:
-                self.status, self.headers, self._head_ended = None, [], False  # the final response is still to come
+                self.status, self.head, self._head_ended = None, [], False  # the final response is still to come
         else:
             self._end(reusable=self._parser.should_keep_alive())
 
@@ -279,6 +279,6 @@ class Connection(asyncio.BufferedProtocol):
 
     def _fail_with(self, failure: TransportError) -> None:
         if self._waiting is not None and not self._done:
-            failure.content_type = ResponseHeaders(self.headers).get("content-type")
+            failure.content_type = ResponseHeaders(self.head).get("content-type")
             self._failure = failure
             self._end(reusable=False)

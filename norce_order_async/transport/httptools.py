@@ -147,6 +147,7 @@ class _Pool:
             self._connecting.pop(limit, None)
             if not made:
                 connection.abort()
+                self._open.pop(connection, None)  # uvloop closes it without telling it so
         try:
             raise failure
         finally:
@@ -255,7 +256,7 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             return connection.result(request)
         except asyncio.CancelledError as error:
             if (connection := exchange.connection) is not None and connection.status is not None:
-                note_head(error, connection.status, connection.headers)
+                note_head(error, connection.status, connection.head)
             raise
         finally:
             pool.end(exchange, loop)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
 from typing import Any
 
 from norce_order_async.core.http import Request, Response, show_headers
@@ -22,10 +21,12 @@ PIECE = 64 * 1024
 TLS takes a single piece as a whole, and reports nothing of it as unsent.
 """
 
-Head = Sequence[tuple[bytes, bytes]]
-"""Names and values of headers, as they came."""
+Head = Sequence[bytes]
+"""The name of a header, its value, the name of the next one, and so on, as they came.
 
-_name = itemgetter(0)
+In a single object: the collector of cycles looks at all those of the calls that are under way.
+"""
+
 _FOLD = re.compile(r"[ \t]*\r?\n[ \t]*")
 _LINE_BREAK = "a header or the address holds a line break, which would begin another header"
 
@@ -103,15 +104,15 @@ class ResponseHeaders(Mapping[str, str]):
 
     def __init__(self, head: Head) -> None:
         self._head = head
-        self._places = _places_of(tuple(map(_name, head)))
+        self._places = _places_of(tuple(head[::2]))
 
     def get(self, name: str, default: Any = None, /) -> Any:
         """One header."""
         place = self._places.get(name)
-        return default if place is None else _text(self._head[place][1])
+        return default if place is None else _text(self._head[place])
 
     def __getitem__(self, name: str) -> str:
-        return _text(self._head[self._places[name]][1])
+        return _text(self._head[self._places[name]])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
@@ -128,8 +129,8 @@ class ResponseHeaders(Mapping[str, str]):
 
 @lru_cache(32)  # a server sends the same names again and again
 def _places_of(names: tuple[bytes, ...]) -> Mapping[str, int]:
-    """Where in a head each name stands, in lower case; of several the last."""
-    return {_lower(name): place for place, name in enumerate(names)}
+    """Where in a head the value of each name stands, in lower case; of several the last."""
+    return {_lower(name): 2 * number + 1 for number, name in enumerate(names)}
 
 
 def _lower(name: bytes) -> str:
@@ -157,9 +158,9 @@ def make_response(request: Request, status: int, head: Head, body: bytes, limit:
     headers = ResponseHeaders(head)
     coding = headers.get("content-encoding")
     if coding is not None and 0 < len(body) <= limit:
-        others = [each for each in head if _lower(each[0]) != "content-encoding"]
-        if len(others) + 1 == len(head) and (plain := unpack(coding, body, limit)) is not None:
-            body, headers = plain, ResponseHeaders(others)
+        places = [place for place in range(0, len(head), 2) if _lower(head[place]) == "content-encoding"]
+        if len(places) == 1 and (plain := unpack(coding, body, limit)) is not None:
+            body, headers = plain, ResponseHeaders([*head[: places[0]], *head[places[0] + 2 :]])
     truncated = len(body) > limit
     return Response(request, status, headers, body[:limit] if truncated else body, truncated)
 
@@ -175,7 +176,5 @@ def is_measured(head: Head) -> bool:
 
 def is_too_long(head: Head) -> bool:
     """Whether a head has more headers or bytes than it may."""
-    size = 4 * len(head)
-    for name, value in head:
-        size += len(name) + len(value)
-    return len(head) > MAX_HEADERS or size > MAX_HEAD
+    count = len(head) // 2
+    return count > MAX_HEADERS or 4 * count + sum(map(len, head)) > MAX_HEAD

@@ -1,6 +1,8 @@
 """The faster transport: the public suite, and what is only its own."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -142,3 +144,32 @@ def test_without_httptools_the_error_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setattr("norce_order_async.transport.http11.installed", False)
     with pytest.raises(ConfigurationError, match=r"norce-order-async\[speed\]"):
         HttptoolsTransport()
+
+
+def test_a_call_that_is_cancelled_as_its_connection_opens_leaves_nothing_on_uvloop() -> None:
+    uvloop = pytest.importorskip("uvloop")
+    made: list[weakref.ref[Connection]] = []
+    opened = Connection.connection_made
+
+    async def main() -> None:
+        def cancel(connection: Connection, transport: asyncio.BaseTransport) -> None:
+            opened(connection, transport)
+            made.append(weakref.ref(connection))
+            sending.pop().cancel()
+
+        server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        transport = HttptoolsTransport()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Connection, "connection_made", cancel)
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            sending = [asyncio.ensure_future(transport.send(make_request("GET", url), timeout=5.0))]
+            _, waiting = await asyncio.wait(sending, timeout=5)
+        assert not waiting
+        assert not sending
+        await asyncio.sleep(0)  # uvloop closes its side
+        gc.collect()
+        assert [connection() for connection in made] == [None]
+        await transport.aclose()
+        server.close()
+
+    uvloop.run(main())

@@ -42,10 +42,10 @@ def test_a_refused_certificate_leaves_a_request_unsent_only_at_the_end_of_the_ha
 
 
 def test_of_several_headers_with_one_name_the_last_counts() -> None:
-    headers = ResponseHeaders([(b"Retry-After", b"1"), (b"retry-after", b"2")])
+    headers = ResponseHeaders([b"Retry-After", b"1", b"retry-after", b"2"])
     assert dict(headers) == {"retry-after": "2"}
 
 
 def test_only_spaces_and_tabs_around_a_value_are_no_part_of_it() -> None:
-    head = [(b"Transfer-Encoding", b"\x0bchunked"), (b"a", b" \t b\xa0 ")]
+    head = [b"Transfer-Encoding", b"\x0bchunked", b"a", b" \t b\xa0 "]
     assert dict(ResponseHeaders(head)) == {"transfer-encoding": "\x0bchunked", "a": "b\xa0"}

@@ -86,7 +86,7 @@ class SandboxTransport(Transport):
             raise ReadTimeout(NO_RESPONSE, sent=True, status=status, content_type=_JSON) from None
         except asyncio.CancelledError as error:
             if answer is not None and mishap.of(FaultKind.SLOW):
-                note_head(error, answer.status, [(b"content-type", _JSON.encode())])
+                note_head(error, answer.status, [b"content-type", _JSON.encode()])
             raise
         if mishap.of(FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER):
             raise ConnectionLost("the connection was cut by a fault", sent=True)
