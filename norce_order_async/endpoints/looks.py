@@ -85,7 +85,7 @@ class Look:
         return None if first <= at < last else at >= last
 
 
-def can_look(operation: str | None) -> bool:
+def can_look(operation: str) -> bool:
     """Whether what an operation leaves can be known again."""
     return operation in FINDERS or operation in ("CreateCheckoutOrder", "DeleteCheckoutOrder")
 
