@@ -49,10 +49,6 @@ def _check(
     return FilterCheck((member,), fits)
 
 
-def _payment_ids(order: Order) -> Iterator[str | None]:
-    return (payment.id for payment in order.payments)
-
-
 def _cart_reference(order: Order) -> Iterator[str | None]:
     if order.cart is not None:
         yield order.cart.reference
@@ -92,7 +88,7 @@ def _not_after(order: Order, wanted: str) -> bool:
 
 
 FILTER_CHECKS: Mapping[str, FilterCheck] = {
-    "payment_id": _check("payments", _payment_ids),
+    "payment_id": _check("payments", lambda order: [payment.id for payment in order.payments]),
     "reference": _check("reference", lambda order: [order.reference]),
     "cart_reference": _check("cart", _cart_reference),
     "status": _check("state", _status),
