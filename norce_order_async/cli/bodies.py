@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -16,7 +15,7 @@ from norce_order_async.wire.json_text import from_dict
 from norce_order_async.wire.models import Model
 from norce_order_async.wire.models.base import misfits_in, unknown_in
 from norce_order_async.wire.results import type_of
-from norce_order_async.wire.strict import decode_unique
+from norce_order_async.wire.strict import decode_unique, unique
 from norce_order_async.wire.table import ROWS
 
 
@@ -67,18 +66,11 @@ def _object(options: argparse.Namespace, noun: str, pairs: str) -> Mapping[str, 
     if (options.json is None) == (not options.pairs):
         raise InvalidRequestError(f"give the {noun}s either as {pairs}, or with --json")
     if options.json is None:
-        return _pairs(options.pairs, noun)
+        return unique(list(map(_pair, options.pairs)), noun)
     members = _json(_text(options.json), "--json")
     if not isinstance(members, dict):
         raise InvalidRequestError("--json must be a JSON object")
     return members
-
-
-def _pairs(texts: list[str], noun: str) -> dict[str, JSON]:
-    pairs = list(map(_pair, texts))
-    if twice := [name for name, count in Counter(name for name, _ in pairs).items() if count > 1]:
-        raise InvalidRequestError(f"the {noun} {twice[0][:64]!r} is there twice")
-    return dict(pairs)
 
 
 def _pair(text: str) -> tuple[str, JSON]:

@@ -4,7 +4,6 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from types import TracebackType
 from typing import Self
 
 import attrs
@@ -50,9 +49,7 @@ class Events:
             self._telling = asyncio.create_task(self._tell_progress())
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._telling is not None:
             self._telling.cancel()
             with suppress(asyncio.CancelledError):

@@ -49,20 +49,6 @@ def _check(
     return FilterCheck((member,), fits)
 
 
-def _payment_ids(order: Order) -> Iterator[str | None]:
-    return (payment.id for payment in order.payments)
-
-
-def _cart_reference(order: Order) -> Iterator[str | None]:
-    if order.cart is not None:
-        yield order.cart.reference
-
-
-def _status(order: Order) -> Iterator[str | None]:
-    if order.state is not None:
-        yield order.state.current_status
-
-
 def _of_address(role: str, *names: str) -> Callable[[Order], Iterator[str | None]]:
     def texts(order: Order) -> Iterator[str | None]:
         address = getattr(order.customer, role, None)
@@ -92,10 +78,10 @@ def _not_after(order: Order, wanted: str) -> bool:
 
 
 FILTER_CHECKS: Mapping[str, FilterCheck] = {
-    "payment_id": _check("payments", _payment_ids),
+    "payment_id": _check("payments", lambda order: [payment.id for payment in order.payments]),
     "reference": _check("reference", lambda order: [order.reference]),
-    "cart_reference": _check("cart", _cart_reference),
-    "status": _check("state", _status),
+    "cart_reference": _check("cart", lambda order: [order.cart.reference] if order.cart else []),
+    "status": _check("state", lambda order: [order.state.current_status] if order.state else []),
     "date_from": FilterCheck(("created", "lastModified"), _not_before),
     "date_to": FilterCheck(("created", "lastModified"), _not_after),
     "countries": _check("country", lambda order: [order.country]),

@@ -65,6 +65,12 @@ def _part(order: Json, name: str, part_id: str) -> Json | None:
     return next((part for part in _parts(order, name) if part.get("id") == part_id), None)
 
 
+def stamp_of(members: Json, name: str) -> str | None:
+    """A time as the service writes it; None where that is no text."""
+    stamp = members.get(name)
+    return stamp if isinstance(stamp, str) else None
+
+
 def _is_spelt_otherwise(order: Json, name: str, part_id: str) -> bool:
     """Whether a part has this id but for the case of its letters: how the service spells ids is not established."""
     known = [part["id"] for part in _parts(order, name) if part.get("id") is not None]
@@ -125,11 +131,11 @@ def _state(ids: Json, wanted: Json, order: Json) -> Finding:
     """The last move into the wanted state counts, also where the order has moved on since."""
     state, asked = members_of(order.get("state")), str(wanted["currentStatus"]).casefold()
     moves = [move for move in _parts(state, "transitions") if str(move.get("status")).casefold() == asked]
+    since = stamp_of(moves[-1], "timeStamp") if moves else None
     if str(state.get("currentStatus")).casefold() == asked:
-        stamp = moves[-1].get("timeStamp") if moves else None
-        return Finding(Sight.STANDS, "the order is in the state asked for", stamp if isinstance(stamp, str) else None)
-    if moves and isinstance(stamp := moves[-1].get("timeStamp"), str):
-        return Finding(Sight.STANDS, "the order was in the state asked for and has moved on", stamp)
+        return Finding(Sight.STANDS, "the order is in the state asked for", since)
+    if since is not None:
+        return Finding(Sight.STANDS, "the order was in the state asked for and has moved on", since)
     if moves:
         return Finding(Sight.UNCLEAR, "the order was in the state asked for, nobody says when")
     return Finding(Sight.ABSENT, "the order is not in the state asked for")

@@ -12,7 +12,7 @@ from norce_order_async.core.http import Response
 from norce_order_async.core.options import CallOptions
 from norce_order_async.core.retry_after import http_date
 from norce_order_async.endpoints.comparison import elements_of, is_list, moment
-from norce_order_async.endpoints.findings import COLLECTIONS, FINDERS, Finding, Sight
+from norce_order_async.endpoints.findings import COLLECTIONS, FINDERS, Finding, Sight, stamp_of
 from norce_order_async.endpoints.normal import normal, normal_body
 from norce_order_async.endpoints.requested import Requested
 from norce_order_async.wire.catalog import OPERATIONS
@@ -85,7 +85,7 @@ class Look:
         return None if first <= at < last else at >= last
 
 
-def can_look(operation: str | None) -> bool:
+def can_look(operation: str) -> bool:
     """Whether what an operation leaves can be known again."""
     return operation in FINDERS or operation in ("CreateCheckoutOrder", "DeleteCheckoutOrder")
 
@@ -134,9 +134,7 @@ async def look_for(
         finding = Finding(Sight.ABSENT, f"the order {order_id} is still there")
     else:
         finding = FINDERS[operation](sent.ids, normal_body(operation, sent.body), _normal_order(order))
-    modified = order.get("lastModified")
-    stamp = modified if isinstance(modified, str) else None
-    return Look(finding, looked_at, stamp, _ahead(answer, client))
+    return Look(finding, looked_at, stamp_of(order, "lastModified"), _ahead(answer, client))
 
 
 def _normal_order(order: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -181,7 +179,7 @@ async def _look_for_order(
         orders = list(map(members_of, elements_of(page)))
         for order in orders:
             if _cart_reference(order) == reference:
-                found[str(order.get("id"))] = order.get("created")
+                found[str(order.get("id"))] = stamp_of(order, "created")
         if not orders:
             return attrs.evolve(look, finding=_of_orders(found, look, begun, redelivered))
         offset += len(orders)

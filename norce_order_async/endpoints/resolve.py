@@ -101,12 +101,14 @@ async def resolve(
         ConfigurationError: ``settle`` is no number of seconds.
         ClientStateError: The client is closed.
     """
-    operation = _checked_operation(change, error_or_receipt)
+    _check_operation(change, error_or_receipt)
     check_bool("wait", wait)
     limits = limits_of(options, check_client(client).timeout)
     settle = check_seconds("settle", settle_of(limits) if settle is None else settle)
-    if (known := _unread(error_or_receipt.outcome, operation, later)) is not None:
+    if (known := _BY_OUTCOME.get(error_or_receipt.outcome)) is not None:
         return known
+    if later:
+        return _unclear("a later change of the same was made, or may have been")
     window, clock = window_of(error_or_receipt, settle, client.clock), client.clock
     while True:
         is_over = window.due <= clock.monotonic()
@@ -120,15 +122,6 @@ async def resolve(
             await clock.sleep(left)
 
 
-def _unread(outcome: OutcomeKind, operation: str | None, later: bool) -> Resolution | None:
-    """What is known without reading, if it is all that can be."""
-    if (known := _BY_OUTCOME.get(outcome)) is not None:
-        return known
-    if later:
-        return _unclear("a later change of the same was made, or may have been")
-    return None if can_look(operation) else _NO_MARK
-
-
 async def look_at(
     client: OrderClient, change: ApiChange, window: Window, options: CallOptions | None
 ) -> tuple[Resolution, bool]:
@@ -139,9 +132,10 @@ async def look_at(
         TypeError: The change holds something of the wrong type.
         InvalidRequestError: The change cannot be sent at all.
     """
-    operation, client, clock = operation_of(change), scoped_to(client, change), client.clock
+    operation = operation_of(change)
     if operation is None or not can_look(operation):
-        return _NO_MARK, True
+        return _unclear("what it leaves has no mark to know it by"), True
+    client, clock = scoped_to(client, change), client.clock
     if (sent := requested(change)) is None:
         return _unclear("it is not a single call"), True
     begun, left, at = window.begun_by(clock), window.due - clock.monotonic(), clock.wall()
@@ -191,9 +185,6 @@ def _unclear(evidence: str) -> Resolution:
     return Resolution(Verdict.CANNOT_TELL, evidence)
 
 
-_NO_MARK = _unclear("what it leaves has no mark to know it by")
-
-
 def window_of(ended: CallError | Receipt, settle: float, clock: Clock) -> Window:
     """When a change whose call ended so may have been carried out."""
     now, wall = clock.monotonic(), clock.wall()
@@ -224,7 +215,7 @@ def _given_up(attempt: Attempt, age: float | None) -> float:
     return 0.0 if age is None else age - attempt.elapsed
 
 
-def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | None:
+def _check_operation(change: ApiChange, ended: CallError | Receipt) -> None:
     if not isinstance(ended, CallError | Receipt):
         raise TypeError(f"resolve takes a CallError or a Receipt, got {kind_of(ended)}")
     if not has_method(change, "apply"):
@@ -232,4 +223,3 @@ def _checked_operation(change: ApiChange, ended: CallError | Receipt) -> str | N
     operation = operation_of(change)
     if operation is not None and ended.operation not in ("", operation):
         raise InvalidRequestError(f"the change is a {operation}, and the error or receipt is of {ended.operation}")
-    return operation

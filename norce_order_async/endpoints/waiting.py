@@ -95,17 +95,7 @@ async def wait_until(
     """
     check_plain_function("predicate", predicate)
     pauses = _Pauses(timeout, pause, longest_pause)
-    return await _look_until(check_client(client), order_id, predicate, pauses, options_of(options))
-
-
-async def _look_until(
-    client: OrderClient,
-    order_id: str,
-    predicate: Callable[[Order], object],
-    pauses: _Pauses,
-    options: CallOptions,
-) -> Order:
-    limits = limits_of(options, client.timeout)
+    limits, options = limits_of(options, check_client(client).timeout), options_of(options)
     end = client.clock.monotonic() + pauses.timeout
     last: Order | None = None
     failure: CallError | None = None

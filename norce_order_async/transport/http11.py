@@ -82,7 +82,8 @@ class Connection(asyncio.BufferedProtocol):
         self._open = open_connections
         self._max_body = max_body
         self._buffer = buffer
-        self._stream: asyncio.Transport | None = None
+        self.stream: asyncio.Transport | None = None
+        """The event loop's transport, while it is open."""
         self._aborted = False
         self._failure: TransportError | None = None
         self.idle_since = -math.inf
@@ -93,11 +94,11 @@ class Connection(asyncio.BufferedProtocol):
         self._begin(None)
 
     def _begin(self, waiting: asyncio.Future[None] | None) -> None:
-        self.status: int | None = None
+        self.status: int | None = None  # until the head is complete
         self.head: list[bytes] = []
         self._body: list[bytes] = []
         self._size = self._other = 0
-        self._head_ended = self._done = self._reusable = False
+        self._done = self._reusable = False
         self._waiting = waiting
 
     # Called by the HTTP transport
@@ -115,16 +116,16 @@ class Connection(asyncio.BufferedProtocol):
         self._begin(exchange.waiting)
         self.ends = now + exchange.seconds
         limits.begin(self, loop)
-        if self._stream is None or self._stream.is_closing():
+        if self.stream is None or self.stream.is_closing():
             self._fail_with(ConnectionLost("the server closed the connection at once", sent=False))
             return
         exchange.attempt.sent = True
         message, exchange.message = exchange.message, _SENT
         if len(message) <= PIECE:
-            self._stream.write(message)
+            self.stream.write(message)
             return
         for start in range(0, len(message), PIECE):
-            self._stream.write(message[start : start + PIECE])
+            self.stream.write(message[start : start + PIECE])
 
     def result(self, request: Request) -> Response:
         """The response, once it is complete.
@@ -148,23 +149,18 @@ class Connection(asyncio.BufferedProtocol):
         """
         self._waiting = None
         limits.running.pop(self, None)
-        stream = self._stream
+        stream = self.stream
         return self._reusable and stream is not None and not (stream.is_closing() or stream.get_write_buffer_size())
-
-    @property
-    def stream(self) -> asyncio.Transport | None:
-        """The event loop's transport, while it is open."""
-        return self._stream
 
     def has_unread(self) -> object:
         """Whether it has unread data, or was closed, between two exchanges; such data answers no request of ours."""
-        return self._stream is None or self._stream.is_closing() or self._has_unread()
+        return self.stream is None or self.stream.is_closing() or self._has_unread()
 
     def abort(self) -> None:
         """Close it at once, or as soon as it is open; what is still unsent is dropped."""
         self._aborted = True
-        if self._stream is not None:
-            self._stream.abort()
+        if self.stream is not None:
+            self.stream.abort()
 
     # Called by the event loop
 
@@ -179,8 +175,8 @@ class Connection(asyncio.BufferedProtocol):
         self._parser.set_dangerous_leniencies(
             lenient_headers=True, lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True
         )
-        self._stream = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting from it
-        self._has_unread = unread_check(self._stream)
+        self.stream = cast("asyncio.Transport", transport)  # uvloop's is one without inheriting from it
+        self._has_unread = unread_check(self.stream)
         self._open[self] = None
         if self._aborted:
             self.abort()
@@ -208,13 +204,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is closed, by either side."""
-        stream, self._stream = self._stream, None
+        stream, self.stream = self.stream, None
         is_first = self.idle_since == -math.inf
         del self._parser  # the two refer to each other
         self._open.pop(self, None)
         if self._aborted:
             self._fail(WAS_CLOSED)
-        elif exc is None and self._head_ended and not is_measured(self.head):
+        elif exc is None and self.status is not None and not is_measured(self.head):
             self._end(reusable=False)
         elif self.status is None and (refused := refused_certificate(exc, stream, is_first=is_first)):
             self._fail_with(refused)
@@ -229,7 +225,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header came, or a trailer, which says nothing of a response that we read."""
-        if not self._head_ended:
+        if self.status is None:
             self.head += (name, value)
         elif 0 in value:
             self._fail(_NUL)
@@ -245,7 +241,7 @@ class Connection(asyncio.BufferedProtocol):
             if status < 100:
                 self._fail(NO_STATUS)
                 return
-            self.status, self._head_ended = status, True
+            self.status = status
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body came."""
@@ -264,7 +260,7 @@ class Connection(asyncio.BufferedProtocol):
             if self.status == 101:
                 self._end(reusable=False)  # nobody asked for it, but it is a response
             else:
-                self.status, self.head, self._head_ended = None, [], False  # the final response is still to come
+                self.status, self.head = None, []  # the final response is still to come
         else:
             self._end(reusable=self._parser.should_keep_alive())
 

@@ -12,15 +12,20 @@ from norce_order_async.wire.json import JSON, UNREADABLE, no_constant, read_prob
 _POSITION = re.compile(r"(?: at)?: line 1 column (\d+) \(char \d+\)$")
 
 
-def _unique(members: list[tuple[str, JSON]]) -> dict[str, JSON]:
+def unique(members: list[tuple[str, JSON]], noun: str = "member") -> dict[str, JSON]:
+    """An object of these members.
+
+    Raises:
+        InvalidRequestError: A name is there twice; the message calls it a ``noun``.
+    """
     record = dict(members)
     if len(record) < len(members):
         twice = next(name for name, count in Counter(name for name, _ in members).items() if count > 1)
-        raise InvalidRequestError(f"the member {twice[:64]!r} is there twice")
+        raise InvalidRequestError(f"the {noun} {twice[:64]!r} is there twice")
     return record
 
 
-_read = JSONDecoder(parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=_unique).decode
+_read = JSONDecoder(parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=unique).decode
 
 
 def decode_unique(text: bytes) -> JSON:

@@ -343,6 +343,8 @@ def page(*orders: tuple[str, str, str]) -> Any:
             Verdict.APPLIED,
         ),
         ([answered(b"[]")], Verdict.CANNOT_TELL),
+        # A time that is no text says nothing.
+        ([answered(b'{"data": [{"cart": {"reference": "c"}, "created": 1}]}'), page()], Verdict.CANNOT_TELL),
     ],
 )
 async def test_an_order_is_known_by_its_cart_reference(pages: list[Any], verdict: Verdict) -> None:

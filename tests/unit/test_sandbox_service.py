@@ -566,6 +566,7 @@ NO_SECONDS: list[Any] = ["1", True, 10**400, []]
             for bad in NO_RETRY_AFTER
         ),
         *((partial(FAULT.latency, bad), "seconds must be a number of seconds") for bad in NO_SECONDS),
+        (lambda: FAULT(kind="latency", seconds=1), "kind must be a FaultKind, got 'latency'"),
         (lambda: FAULT(kind=FaultKind.TRUNCATE, seconds=[]), "truncate takes no seconds"),
         (lambda: FAULT.drop_after(share="5%"), "share must be a number"),
         (lambda: SANDBOX().faults.add(None), "a fault must be a Fault or a str, got NoneType"),

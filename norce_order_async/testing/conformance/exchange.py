@@ -24,6 +24,7 @@ from norce_order_async.testing.conformance.lines import (
     METHODS,
     SHORT,
     in_pieces,
+    no_host,
     of,
     then_close,
 )
@@ -199,11 +200,7 @@ class Exchange(Promises):
     @in_a_loop
     async def test_a_name_that_is_not_known_was_not_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Its look-up fails."""
-
-        def unknown(*_: object, **__: object) -> Any:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-        monkeypatch.setattr(socket, "getaddrinfo", unknown)
+        monkeypatch.setattr(socket, "getaddrinfo", no_host)
         ending = await send(self.open(), make_request("DELETE", f"{self.scheme}://absent.invalid/a"))
         assert (type(ending.failure), ending.sent) == (ConnectError, False)
 

@@ -26,7 +26,7 @@ from norce_order_async.testing.conformance.base import (
     together,
 )
 from norce_order_async.testing.conformance.certificates import Certificates
-from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever
+from norce_order_async.testing.conformance.lines import FAILURES, GARBAGE, SHORT, forever, no_host
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
 from norce_order_async.testing.listening import in_a_thread
 from norce_order_async.transport import Transport
@@ -278,10 +278,6 @@ def unheard() -> Generator[str]:
 @asynccontextmanager
 async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[], Request]]]:
     """How calls fail in some way: a transport's settings, and what makes a request."""
-
-    def unknown(host: str, port: int) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
     lines: dict[str, Any] = {
         "closed": None,
         "cut": FAILURES["truncated"],
@@ -295,7 +291,7 @@ async def failing(kind: str) -> AsyncGenerator[tuple[dict[str, Any], Callable[[]
             secure = origin.url.replace("http:", "https:")
             urls = {"refused": closed, "name": "http://norce.invalid", "handshake": secure, "hangs": secure}
             urls |= {"proxy": "https://norce.invalid", "407": "https://norce.invalid"}
-            settings: dict[str, Any] = {"name": {"resolver": HostResolver(unknown)}, "407": {"proxy": origin.url}}
+            settings: dict[str, Any] = {"name": {"resolver": HostResolver(no_host)}, "407": {"proxy": origin.url}}
             settings["proxy"] = {"proxy": closed.replace("//", "//user:secret@")}
             if kind == "authority":
                 certificates = Certificates.make()

@@ -21,7 +21,7 @@ from norce_order_async.testing.conformance.base import (
     sockets,
     together,
 )
-from norce_order_async.testing.conformance.lines import LARGE, of
+from norce_order_async.testing.conformance.lines import LARGE, no_host, of
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin
 
 _UNSENT = ("name", "connect", "handshake")
@@ -123,7 +123,7 @@ class Life(Promises):
         def slow(*_: object, **__: object) -> Any:
             asked.set()
             answered.wait(10)
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+            no_host()
 
         # A peer of an origin that speaks TLS comes after the handshake, which is too late here.
         server = RawOrigin(serve) if phase == "handshake" else self.origin(serve, narrow=True)

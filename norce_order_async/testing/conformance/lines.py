@@ -1,7 +1,8 @@
 """What the servers of the tests say, and the requests that they get."""
 
 import asyncio
-from typing import Any
+import socket
+from typing import Any, NoReturn
 
 from norce_order_async.core.errors import ConnectionLost
 from norce_order_async.core.http import Request
@@ -81,6 +82,11 @@ def in_pieces(*pieces: bytes, pause: float = 0.0) -> Line:
         return True
 
     return line
+
+
+def no_host(*_: object, **__: object) -> NoReturn:
+    """Look up a host that is not known."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
 
 def of(method: str, origin: RawOrigin | Hole, path: str = "/api/v0/checkout/orders/o_123", **more: Any) -> Request:

@@ -7,7 +7,6 @@ import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from types import TracebackType
 from typing import Any, Self, cast
 
 from norce_order_async.testing.listening import stop_listening
@@ -239,9 +238,7 @@ class RawOrigin:
             raise
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await stop_listening(self._server)
         for peer in self.peers:
             await peer.stop()
@@ -308,8 +305,6 @@ class Hole:
                 break
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None, /
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         for one in self._sockets:
             one.close()

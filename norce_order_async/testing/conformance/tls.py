@@ -1,7 +1,5 @@
 """TLS, and proxies that refuse."""
 
-import socket
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -25,12 +23,13 @@ from norce_order_async.testing.conformance.lines import (
     SHORT,
     forever,
     in_pieces,
+    no_host,
     no_tls,
     of,
     then_close,
 )
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, responding, response_bytes
-from norce_order_async.transport.resolver import Address, HostResolver
+from norce_order_async.transport.resolver import HostResolver
 
 
 class Tls(Promises):
@@ -143,11 +142,7 @@ class Tls(Promises):
     @in_a_loop
     async def test_a_proxy_whose_name_is_not_known_was_not_sent(self) -> None:
         """It is the proxy that is told of, not the server."""
-
-        def unknown(host: str, port: int) -> Sequence[Address]:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-        settings: dict[str, Any] = {"proxy": "http://proxy.invalid:3128", "resolver": HostResolver(unknown)}
+        settings: dict[str, Any] = {"proxy": "http://proxy.invalid:3128", "resolver": HostResolver(no_host)}
         for url in ("https://norce.invalid/a", "http://127.0.0.1:1/a"):
             ending = await send(self.open(**settings), make_request("DELETE", url))
             assert (type(ending.failure), ending.sent) == (ProxyError, False)

@@ -179,14 +179,12 @@ def _read(path: Path) -> list[Recorded]:
 def _told(error: Exception) -> str:
     """What is wrong with the file, without a value of it."""
     match error:
-        case WireError():
-            return str(error)
+        case WireError() | TypeError() | AttributeError():
+            return str(error)  # of the last two Python says the types and the names
         case KeyError():
             return f"the member {error} is missing"
         case RecursionError():
             return "nested too deeply"
-        case TypeError() | AttributeError():
-            return str(error)  # of these Python says the types and the names
         case _:
             return type(error).__name__
 

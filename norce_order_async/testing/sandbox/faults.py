@@ -91,6 +91,8 @@ class Fault:
     merchant: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        if not isinstance(self.kind, FaultKind):
+            raise ConfigurationError(f"kind must be a FaultKind, got {self.kind!r}")
         for name in ("code", "share"):
             if not isinstance(getattr(self, name), int | float):
                 raise ConfigurationError(f"{name} must be a number, got {getattr(self, name)!r}")

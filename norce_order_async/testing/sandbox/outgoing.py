@@ -1,6 +1,5 @@
 """What the sandbox sends to adapters."""
 
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from norce_order_async.testing.sandbox import patching
 from norce_order_async.testing.sandbox.exchange import AdapterCall, Ask
 from norce_order_async.testing.sandbox.store import Part, WireOrder
 from norce_order_async.testing.sandbox.writing import write
-from norce_order_async.wire.json import JSON
+from norce_order_async.wire.json import JSON, members_of
 
 _logger = logger.child("testing.sandbox.outgoing")
 
@@ -56,7 +55,7 @@ def _at(order: WireOrder, pointer: str, *, into_lists: bool) -> Any:
 
 def problem_of(body: JSON, otherwise: str) -> tuple[str | None, str]:
     """The code and the message of a ``BaseError``, as far as there is one."""
-    members: Mapping[str, JSON] = body if isinstance(body, Mapping) else {}
+    members = members_of(body)
     code, message = members.get("code"), members.get("message")
     return code if isinstance(code, str) and code else None, message if isinstance(message, str) else otherwise
 
