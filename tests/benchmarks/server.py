@@ -46,7 +46,7 @@ class Server:
 
 def find_nginx() -> str | None:
     """Where nginx is, if it is installed."""
-    return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 @contextmanager
