@@ -23,7 +23,6 @@ from norce_order_async.testing.listening import in_a_thread
 
 pytest_plugins = ["norce_order_async.testing.plugin"]
 
-TOKEN = "sandbox-token"
 JOURNAL = "changes.jsonl.sandbox.journal"
 
 GOOD: list[dict[str, Any]] = [

@@ -295,7 +295,7 @@ async def test_a_missing_order_tells_nothing_of_a_consent_that_may_have_been_del
     assert sandbox.count == 20
 
 
-async def test_a_missing_order_tells_nothing_after_a_lost_answer(path: Path) -> None:
+async def test_a_missing_order_tells_nothing_after_a_lost_answer() -> None:
     missing = (404, {"content-type": "application/json"}, b'{"code": "order-not-found", "message": "No such order."}')
     client, origin, _ = on_a_timeline(lambda sent: lost() if len(origin.sent) == 1 else missing)
     outcomes = await outcomes_of(Batch(client, deletes(1)))
