@@ -14,7 +14,6 @@ from timeline import (
     Doing,
     Sent,
     account,
-    always,
     deletes,
     journal_at,
     lost,
@@ -343,6 +342,6 @@ async def test_a_journal_that_is_closed_before_its_batch_is_logged(
 
 async def test_a_batch_that_ends_well_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "norce_order_async")
-    client, _, _ = on_a_timeline(always)
+    client, _, _ = on_a_timeline()
     await outcomes_of(Batch(client, deletes(20)))
     assert not caplog.records
