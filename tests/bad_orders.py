@@ -15,7 +15,7 @@ from typing import Any, Literal
 import attrs
 from soak_batch.servers import Latency, Server
 from support import BASE_URL, TOKEN
-from timeline import Answer, Origin, Sent, Timeline, always, lost
+from timeline import Answer, Origin, Sent, Timeline, lost
 
 from norce_order_async import OrderClient, OutcomeKind, RetryPolicy, Timeout
 from norce_order_async.batch import Change, Outcome, PatchAttributes
@@ -37,14 +37,6 @@ def bad_ones(layout: str, count: int = COUNT) -> frozenset[int]:
     return frozenset(range(first, first + block))
 
 
-def _hang(sent: Sent) -> Answer:
-    return lost()
-
-
-def _break(sent: Sent) -> Answer:
-    return 500
-
-
 class Orders(Origin):
     """A server that answers 500 for some orders, or lets their requests hang until they are given up."""
 
@@ -57,8 +49,11 @@ class Orders(Origin):
         is_bad, longest = number in self.bad, timeout or 15.0
         hangs = is_bad and self.fails == "hangs"
         latency = math.inf if hangs else self.server.answer(self.clock.now, number)[2]
-        self.latency = min(latency, longest)
-        self.answer = _hang if latency > longest else _break if is_bad else always
+
+        def answer(sent: Sent) -> Answer:
+            return lost() if latency > longest else 500 if is_bad else 200
+
+        self.latency, self.answer = min(latency, longest), answer
         return await super().send(request, timeout=timeout)
 
 

@@ -41,6 +41,13 @@ def run_code(code: str, *arguments: str, **options: Any) -> CompletedProcess[str
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **options)
 
 
+def run_program(name: str, *arguments: str) -> CompletedProcess[str]:
+    """Run a program that is among the tests in a process of its own."""
+    command = [sys.executable, "-m", name, *arguments]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    return subprocess.run(command, capture_output=True, text=True, env=env, timeout=120, check=False)
+
+
 def start(
     *arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None, **options: Any
 ) -> subprocess.Popen[str]:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+from collections.abc import Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -19,14 +20,19 @@ from norce_order_async.batch import JournalReader
 from norce_order_async.cli import main
 
 
+def exit_code(words: Sequence[str]) -> int:
+    """Run the command in this process, and nothing more."""
+    try:
+        return main(words)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+
+
 def call(*arguments: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> CompletedProcess[str]:
     """Run the command in this process: enough for what it says, writes and returns."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
     with patch.dict(os.environ, clean(env), clear=True), chdir(cwd or "."), redirect_stdout(out), redirect_stderr(err):
-        try:
-            code = main(arguments)
-        except SystemExit as ended:
-            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        code = exit_code(arguments)
     for stream in (out, err):
         stream.seek(0)
     return CompletedProcess(arguments, code, out.read(), err.read())

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import attrs
-from sandbox_requests import HEADERS
+from sandbox_requests import HEADERS, ORDERS
 
 from norce_order_async import (
     CallOptions,
@@ -67,7 +67,6 @@ from norce_order_async.models import (
 from norce_order_async.testing import Sandbox
 from norce_order_async.wire.json import decode_json
 
-ORDERS = "/api/v0/checkout/orders"
 NEW_ORDERS = "elsewhere"
 """The merchant that new orders are made for, so that they can be listed apart from the others."""
 

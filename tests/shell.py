@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from commanded import exit_code
 
-from norce_order_async.cli import main
 from norce_order_async.testing import Sandbox
 
 
@@ -22,10 +22,7 @@ class Shell:
         self.errors = ""
 
     def __call__(self, *words: str) -> tuple[int, str]:
-        try:
-            code = main(words)
-        except SystemExit as ended:
-            code = int(ended.code or 0)
+        code = exit_code(words)
         out, self.errors = self._capture.readouterr()
         return code, out
 

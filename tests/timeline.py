@@ -63,12 +63,14 @@ class Sent:
     request: Request
 
 
+def always(sent: Sent) -> Answer:
+    return 200
+
+
 class Origin(Transport):
     """A server on a timeline: every request takes some time, and is answered as a function says."""
 
-    def __init__(
-        self, clock: FakeClock, answer: Callable[[Sent], Answer] = lambda sent: 200, latency: float = 0.01
-    ) -> None:
+    def __init__(self, clock: FakeClock, answer: Callable[[Sent], Answer] = always, latency: float = 0.01) -> None:
         self.clock, self.answer, self.latency = clock, answer, latency
         self.sent: list[Sent] = []
         self.most = self.now = 0
@@ -103,17 +105,13 @@ class Origin(Transport):
 
 
 def on_a_timeline(
-    answer: Callable[[Sent], Answer] = lambda sent: 200, *, latency: float = 0.01, **settings: Any
+    answer: Callable[[Sent], Answer] = always, *, latency: float = 0.01, **settings: Any
 ) -> tuple[OrderClient, Origin, Timeline]:
     clock = Timeline()
     origin = Origin(clock, answer, latency)
     given: dict[str, Any] = {"base_url": BASE_URL, "merchant": "norce", "channel": "1", "auth": TOKEN}
     given |= {"transport": origin, "clock": clock, "random": Random(0), "retry": None} | settings
     return OrderClient(**given), origin, clock
-
-
-def always(sent: Sent) -> Answer:
-    return 200
 
 
 def deletes(number: int, first: int = 0) -> list[Change]:

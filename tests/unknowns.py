@@ -168,9 +168,9 @@ async def lose(kind: str, seed: int) -> Case | None:
     return Case(kind, resolution, carried_out, stood_before, waited)
 
 
-async def lose_many(seeds: range, at_once: int = 200) -> list[Case]:
+async def lose_many(seeds: range) -> list[Case]:
     """Changes of all kinds in turn, until each seed has one of each kind that ended in ``unknown``."""
-    gate = asyncio.Semaphore(at_once)
+    gate = asyncio.Semaphore(200)
 
     async def one(kind: str, seed: int) -> Case | None:
         async with gate:

@@ -8,12 +8,11 @@ The orders are the same thousand however many changes there are.
 
 import asyncio
 import json
-import resource
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 
+from benchmarks.machine import peak_memory, run_apart
 from norce_order_async.batch import Change, DeleteConsent, PatchAttributes, PatchConsent, run_batch
 from norce_order_async.testing import Sandbox
 
@@ -44,24 +43,17 @@ async def main(count: int) -> None:
         async for _ in run_batch(client, changes(count)):
             outcomes += 1
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         json.dumps(
             {"outcomes": outcomes, "seconds": round(seconds, 2), "per_second": round(outcomes / seconds),
-             "peak_mib": round(peak, 1)}
+             "peak_mib": round(peak_memory(), 1)}
         )
     )  # fmt: skip
 
 
 def compare(few: int, many: int, allowed_mib: float) -> int:
     """Run both numbers of changes in processes of their own; 1 if memory grew by more than is allowed."""
-    peaks: list[float] = []
-    for count in (few, many):
-        line = subprocess.run(
-            [sys.executable, __file__, str(count)], stdout=subprocess.PIPE, text=True, check=True
-        ).stdout
-        print(line, end="", flush=True)
-        peaks.append(json.loads(line)["peak_mib"])
+    peaks = [run_apart("batch_memory", count)["peak_mib"] for count in (few, many)]
     print(f"{many:,} changes took {peaks[1] - peaks[0]:.1f} MiB more than {few:,}; {allowed_mib} MiB are allowed")
     return int(peaks[1] - peaks[0] > allowed_mib)
 

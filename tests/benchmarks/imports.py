@@ -9,7 +9,7 @@ from statistics import median
 
 from benchmarks import peers
 from benchmarks.measure import spread
-from benchmarks.subjects import ASYNCIO, LANES
+from benchmarks.subjects import SUBJECTS
 from benchmarks.tables import Found, Table
 
 _CHILD = """
@@ -22,7 +22,7 @@ _STATEMENTS = {
     "asyncio, which all need": "import asyncio",
     "norce_order_async": "import norce_order_async",
     "OrderClient and an endpoint, no transport yet": "from norce_order_async import OrderClient, patch_consent",
-} | {lane.subject.label: lane.subject.statement for lane in LANES if lane.loop == ASYNCIO and lane.subject.statement}
+} | {subject.label: subject.statement for subject in SUBJECTS if subject.statement}
 
 
 def measure(rounds: int) -> Found:
@@ -38,7 +38,7 @@ def measure(rounds: int) -> Found:
         [label, spread([took for took, _ in each], ".0f"), f"{median(modules for _, modules in each):,.0f}"]
         for label, each in runs.items()
     ]
-    used = [name for lane in LANES for name in lane.subject.distributions]
+    used = [name for subject in SUBJECTS for name in subject.distributions]
     return Found([Table("Import in a fresh process", ["what", "ms", "modules"], rows)], used)
 
 

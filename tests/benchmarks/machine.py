@@ -1,9 +1,12 @@
-"""What the measurements were made on and with."""
+"""What the measurements were made on and with, and what a process of its own has measured."""
 
+import json
 import os
 import platform
 import re
 import resource
+import subprocess
+import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -61,8 +64,22 @@ def _status(name: str) -> float:
     return int(found[1]) / 1024
 
 
+def open_files() -> int:
+    """How many descriptors this process has."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 def allow_files() -> int:
     """Let this process, and those that it starts, open as many files and sockets as they may; returns how many."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
+
+
+def run_apart(module: str, argument: object) -> dict[str, float]:
+    """Run a program of the benchmarks in a process of its own; what it prints as JSON, which is shown, too."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", str(argument)]
+    line = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    print(line, end="", flush=True)
+    found: dict[str, float] = json.loads(line)
+    return found

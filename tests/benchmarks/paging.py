@@ -8,12 +8,11 @@ The orders are the sandbox's thousand seeded ones again and again, each with an 
 
 import asyncio
 import json
-import resource
-import subprocess
 import sys
 import time
 from urllib.parse import parse_qs, urlsplit
 
+from benchmarks.machine import peak_memory, run_apart
 from norce_order_async import OrderClient, iter_orders
 from norce_order_async.testing import Sandbox
 from norce_order_async.transport import Request, Response, Transport
@@ -64,24 +63,17 @@ async def main(count: int) -> None:
         async for _ in iter_orders(client, limit=LIMIT):
             orders += 1
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         json.dumps(
             {"orders": orders, "requests": transport.requests, "pages": -(-count // LIMIT),
-             "seconds": round(seconds, 2), "per_second": round(orders / seconds), "peak_mib": round(peak, 1)}
+             "seconds": round(seconds, 2), "per_second": round(orders / seconds), "peak_mib": round(peak_memory(), 1)}
         )
     )  # fmt: skip
 
 
 def compare(few: int, many: int) -> int:
     """Run both numbers of orders in processes of their own; 1 if memory grew too much, or requests were too many."""
-    runs: list[dict[str, float]] = []
-    for count in (few, many):
-        line = subprocess.run(
-            [sys.executable, __file__, str(count)], stdout=subprocess.PIPE, text=True, check=True
-        ).stdout
-        print(line, end="", flush=True)
-        runs.append(json.loads(line))
+    runs = [run_apart("paging", count) for count in (few, many)]
     grown = runs[1]["peak_mib"] - runs[0]["peak_mib"]
     print(f"{many:,} orders took {grown:.1f} MiB more than {few:,}; {ALLOWED_MIB} MiB are allowed")
     complete = all(run["requests"] == run["pages"] + 1 for run in runs) and runs[1]["orders"] == many

@@ -46,7 +46,7 @@ class Server:
 
 def find_nginx() -> str | None:
     """Where nginx is, if it is installed."""
-    return shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
 
 
 @contextmanager
@@ -55,16 +55,21 @@ def serve(certificate: Path | None = None, latency: float = 0.0) -> Generator[Se
 
     With a certificate, a file that holds its key as well, it speaks TLS, and has to be nginx. With a latency, seconds
     that each answer takes, it is the minimal one.
+
+    Raises:
+        SystemExit: It has to be nginx, and cannot be.
     """
+    nginx = None if latency else find_nginx()
+    if certificate is not None and nginx is None:
+        raise SystemExit("the server for TLS is nginx, which is not installed")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
-    nginx = find_nginx()
     tls = {"tls": "", "certificate": ""}
     if certificate is not None:
         tls = {"tls": "ssl", "certificate": f"ssl_certificate {certificate}; ssl_certificate_key {certificate};"}
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         name, command = "a minimal asyncio server", [sys.executable, "-m", "benchmarks.server", str(port), str(latency)]
-        if nginx and not latency:
+        if nginx is not None:
             settings = Path(folder, "nginx.conf")
             settings.write_text(_NGINX.format(folder=folder, port=port, files=allow_files(), **tls), encoding="utf-8")
             said = subprocess.run([nginx, "-v"], stderr=subprocess.PIPE, text=True, check=True).stderr

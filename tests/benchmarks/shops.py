@@ -13,11 +13,10 @@ import subprocess
 import sys
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
-from benchmarks.machine import memory
+from benchmarks.machine import memory, open_files
 from benchmarks.shops_server import HOSTS, serving
 from benchmarks.tables import Table
 from norce_order_async import CallError, OrderClient, delete_consent
@@ -45,11 +44,6 @@ def address(port: int, host: str, merchant: str) -> dict[str, Any]:
 def make_client(port: int, host: str, merchant: str) -> OrderClient:
     """A client of one shop."""
     return OrderClient(**address(port, host, merchant), channel="1", allow_http=True)
-
-
-def open_files() -> int:
-    """How many descriptors this process has."""
-    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 async def live(port: int, way: str, seconds: float) -> dict[str, float]:

@@ -8,7 +8,6 @@ names; and every operation succeeds at some point.
 """
 
 import asyncio
-import json
 import os
 import shutil
 import sys
@@ -18,7 +17,7 @@ from pathlib import Path
 from subprocess import call
 
 from command import CLI
-from contract_clients.openapi import document
+from contract_clients.openapi import write
 from soak_injectors.programs import running
 
 from norce_order_async.testing import SANDBOX_TOKEN
@@ -32,16 +31,10 @@ async def main(examples: int, other: Path | None) -> int:
         print("schemathesis is not installed: skipped")
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        contract = other or write(Path(folder, "openapi.json"))
+        contract = other or write(Path(folder))
         async with running(*CLI, "sandbox", "--strict", "--port", "0", port=r"serves http://\S+:(\d+)/") as sandbox:
             url = f"http://127.0.0.1:{sandbox.port}/checkout/order"
             return await asyncio.to_thread(run, contract, Path(folder), url, examples)
-
-
-def write(path: Path) -> Path:
-    """Write our own document of the contract."""
-    path.write_text(json.dumps(document()), encoding="utf-8")
-    return path
 
 
 def run(contract: Path, folder: Path, url: str, examples: int) -> int:

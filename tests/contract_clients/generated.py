@@ -6,7 +6,6 @@ The generated client reads each answer by its schema. What was created is read b
 """
 
 import asyncio
-import json
 import sys
 import tempfile
 from importlib import import_module
@@ -16,7 +15,7 @@ from subprocess import run
 from typing import Any
 
 from command import CLI
-from contract_clients.openapi import document
+from contract_clients.openapi import document, write
 from soak_injectors.programs import running
 
 from norce_order_async.testing import SANDBOX_TOKEN
@@ -26,9 +25,8 @@ PACKAGE = "generated_order_client"
 
 def generate(folder: Path) -> None:
     """Make the client's package in a folder."""
-    contract = folder / "openapi.json"
-    contract.write_text(json.dumps(document()), encoding="utf-8")
-    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--path", str(contract)]
+    contract = str(write(folder))
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none", "--path", contract]
     run([*command, "--output-path", str(folder / PACKAGE)], check=True, capture_output=True)
 
 

@@ -7,6 +7,7 @@ import json
 import re
 from http import HTTPStatus
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 _HEADERS = {"x-merchant": 1, "x-channel": 1, "x-adapterid": 0}
@@ -31,6 +32,13 @@ def document() -> dict[str, Any]:
             "schemas": contract["schemas"],
         },
     }
+
+
+def write(folder: Path) -> Path:
+    """Write it into a file of a folder."""
+    path = folder / "openapi.json"
+    path.write_text(json.dumps(document()), encoding="utf-8")
+    return path
 
 
 def _operation(row: dict[str, Any], query: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from contract_clients.openapi import document
+from contract_clients.openapi import write
 from endpoint_calls import CALLS, Given
 from soak_injectors.programs import Unavailable, main, running
 
@@ -50,9 +50,7 @@ async def check(folder: Path) -> list[str]:
     if not prism.exists():
         raise Unavailable("the npm package @stoplight/prism-cli is not installed")
     with TemporaryDirectory() as place:
-        contract = Path(place) / "openapi.json"
-        contract.write_text(json.dumps(document()), encoding="utf-8")
-        command = [str(prism), "mock", "--errors", "--port", "0", str(contract)]
+        command = [str(prism), "mock", "--errors", "--port", "0", str(write(Path(place)))]
         async with running(*command, port=r"listening on http://[\d.]+:(\d+)") as program:
             url = f"http://127.0.0.1:{program.port}"  # Prism leaves out the path of a relative server
             async with OrderClient(base_url=url, merchant="norce", channel="1", auth="token", retry=None) as client:

@@ -18,13 +18,13 @@ from unittest import SkipTest
 from unittest.mock import patch
 
 import pytest
+from commanded import exit_code
 from release.newcomer import begin
 from shown import differences
 from sybil import Document, Example, Sybil
 from sybil.parsers.myst import CodeBlockParser, SkipParser
 
 from norce_order_async import AiohttpTransport
-from norce_order_async.cli import main
 from norce_order_async.testing import SANDBOX_TOKEN, Sandbox, SandboxTransport
 from norce_order_async.transport import Request, Response, Transport
 
@@ -119,10 +119,7 @@ class Page:
         printed = io.BytesIO()
         out = io.TextIOWrapper(printed, encoding="utf-8", write_through=True)
         with redirect_stdout(out), redirect_stderr(out):
-            try:
-                self.code = main(words[1:])
-            except SystemExit as ended:
-                self.code = int(ended.code or 0)
+            self.code = exit_code(words[1:])
         return printed.getvalue().decode()
 
     def serve(self, options: list[str], *, lines: int) -> str:

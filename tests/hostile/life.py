@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
-from benchmarks.machine import memory
+from benchmarks.machine import memory, open_files
 from hostile.operations import TRANSPORTS
 from hostile.tokens import serving, token
 
@@ -157,8 +157,7 @@ def sample() -> dict[str, float]:
     """What the process holds now."""
     gc.collect()
     loops = sum(isinstance(each, asyncio.BaseEventLoop) for each in gc.get_objects())
-    descriptors = len(list(Path("/proc/self/fd").iterdir()))
-    return {"MiB": memory(), "descriptors": descriptors, "threads": threading.active_count(), "loops": loops}
+    return {"MiB": memory(), "descriptors": open_files(), "threads": threading.active_count(), "loops": loops}
 
 
 def live(seconds: float, samples: int = 30) -> tuple[Life, list[dict[str, float]]]:

@@ -1,13 +1,7 @@
 """The quick versions of what `nox -s soak_batch` proves at length."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-TESTS = Path(__file__).parent.parent
+from command import run_program
 
 
 @pytest.mark.parametrize(
@@ -22,13 +16,6 @@ TESTS = Path(__file__).parent.parent
 )
 def test_soak(arguments: list[str]) -> None:
     script, *options = arguments
-    result = subprocess.run(
-        [sys.executable, "-m", f"soak_batch.{script}", *options],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
-        check=False,
-        timeout=120,
-    )
+    result = run_program(f"soak_batch.{script}", *options)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.endswith(f"{script}: 0 violations\n")

@@ -23,7 +23,6 @@ from norce_order_async.testing.listening import in_a_thread
 
 pytest_plugins = ["norce_order_async.testing.plugin"]
 
-TOKEN = "sandbox-token"
 JOURNAL = "changes.jsonl.sandbox.journal"
 
 GOOD: list[dict[str, Any]] = [
@@ -71,11 +70,10 @@ def test_a_batch_with_bad_lines(tmp_path: Path) -> None:
     assert "InvalidRequestError, first in line 2:" in result.stdout
     assert "consent-not-found" in result.stdout
     assert "6 of 6: 3 done, 3 failed, 0 retried, 0 left" in result.stderr
-    journal = "changes.jsonl.sandbox.journal"
-    outcomes = {line["_line"]: line["_outcome"] for line in report(journal, cwd=tmp_path)}
+    outcomes = {line["_line"]: line["_outcome"] for line in report(JOURNAL, cwd=tmp_path)}
     assert outcomes == {1: "applied", 2: "not_sent", 3: "applied", 5: "not_sent", 6: "applied", 7: "rejected"}
 
-    failed = report(journal, "--only", "failed", cwd=tmp_path)
+    failed = report(JOURNAL, "--only", "failed", cwd=tmp_path)
     assert [line["_line"] for line in failed] == [2, 5, 7]
     write(tmp_path, *failed, name="failed.jsonl")
     told = batch("failed.jsonl", "--sandbox", cwd=tmp_path)
@@ -526,11 +524,11 @@ def test_progress_that_nobody_reads_does_not_end_a_batch(tmp_path: Path) -> None
 @pytest.mark.parametrize("redirect", [">&-", "> /dev/full"])
 def test_output_that_cannot_be_written_is_no_traceback(tmp_path: Path, redirect: str) -> None:
     write(tmp_path, *GOOD)
-    for arguments in (["run", "changes.jsonl", "--sandbox"], ["report", "changes.jsonl.sandbox.journal"]):
+    for arguments in (["run", "changes.jsonl", "--sandbox"], ["report", JOURNAL]):
         command = " ".join([*CLI, "batch", *arguments, redirect])
         result = subprocess.run(["/bin/bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
         assert "Traceback" not in result.stderr
-    assert len(report("changes.jsonl.sandbox.journal", cwd=tmp_path)) == 3
+    assert len(report(JOURNAL, cwd=tmp_path)) == 3
 
 
 @pytest.mark.parametrize("asked", ["--version", "--help", "order get --help"])
@@ -567,7 +565,7 @@ def test_a_large_bad_line_stops_nothing(tmp_path: Path) -> None:
 def test_nothing_that_is_written_overwrites_the_journal(tmp_path: Path) -> None:
     write(tmp_path, *GOOD)
     for flag in ("--report", "--html"):
-        for name, more in (("changes.jsonl.journal", ()), ("changes.jsonl.sandbox.journal", ("--sandbox",))):
+        for name, more in (("changes.jsonl.journal", ()), (JOURNAL, ("--sandbox",))):
             result = call("batch", "run", "changes.jsonl", flag, name, *more, cwd=tmp_path)
             assert (result.returncode, result.stderr) == (
                 3,

@@ -87,7 +87,7 @@ async def test_a_plan_that_is_interrupted_does_not_look_whole(
     assert names_in(tmp_path) == []
 
 
-async def test_a_plan_that_nobody_reads_ends_without_a_traceback(tmp_path: Path) -> None:
+async def test_a_plan_that_nobody_reads_ends_without_a_traceback() -> None:
     sandbox = Sandbox()
     sandbox.seed_orders(100)
     reading, writing = os.pipe()

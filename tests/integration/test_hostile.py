@@ -1,16 +1,10 @@
 """The quick versions of what `nox -s hostile` proves at length."""
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from command import run_program
 from hostile import bodies, operations, totals
 from hostile.answers import KINDS
 from hostile.operations import TRANSPORTS
-
-TESTS = Path(__file__).parent.parent
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -29,14 +23,7 @@ async def test_a_call_that_its_total_ends_tells_so(transport: str) -> None:
 
 
 def test_no_call_is_refused_while_tokens_expire_and_event_loops_come_and_go() -> None:
-    result = subprocess.run(
-        [sys.executable, "-m", "hostile.life", "--seconds", "4"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(TESTS)},
-        check=False,
-        timeout=60,
-    )
+    result = run_program("hostile.life", "--seconds", "4")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "; 0 violations\n" in result.stdout
 

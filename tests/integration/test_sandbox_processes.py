@@ -42,11 +42,12 @@ def running(*command: str, stderr: int | None = None) -> Generator[tuple[subproc
 
 
 @contextmanager
-def sandbox() -> Generator[OrderClient]:
-    with running("-m", "norce_order_async", "sandbox", "--port", "0", "--callback-deadline", "2") as (_, line):
+def sandbox(stderr: int | None = None) -> Generator[tuple[subprocess.Popen[str], OrderClient]]:
+    command = ("-m", "norce_order_async", "sandbox", "--port", "0", "--callback-deadline", "2")
+    with running(*command, stderr=stderr) as (process, line):
         found = re.search(r"http://\S+", line)
         assert found is not None
-        yield OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN)
+        yield process, OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN)
 
 
 CASES = {
@@ -61,7 +62,7 @@ CASES = {
 async def test_what_an_adapter_in_fastapi_says_is_what_the_caller_gets_and_what_is_stored() -> None:
     pytest.importorskip("fastapi")
     pytest.importorskip("uvicorn")
-    with sandbox() as made, running(str(ADAPTER), "fastapi", "0") as (_, port):
+    with sandbox() as (_, made), running(str(ADAPTER), "fastapi", "0") as (_, port):
         async with made as client:
             # The first request of a process that has just begun may take its time.
             async with ClientSession() as session, session.post(f"http://127.0.0.1:{port}/notifications") as answer:
@@ -91,7 +92,7 @@ async def notifications_through_restarts(count: int) -> tuple[list[str], list[st
     """Change an order so often, and kill the adapter twice meanwhile; what was sent, and what was taken."""
     sent, taken = [f"R-{number}" for number in range(count)], list[str]()
     third = count // 3
-    with sandbox() as made:
+    with sandbox() as (_, made):
         async with made as client:
             order_id = await create_order(client, Order(merchant="norce", channel="1"))
             with running(str(ADAPTER), "aiohttp", "0") as (process, port):
@@ -124,10 +125,8 @@ def _killed(process: subprocess.Popen[str]) -> list[str]:
 
 
 async def test_the_command_tells_of_calls_that_fail_or_are_not_made() -> None:
-    with running("-m", "norce_order_async", "sandbox", "--port", "0", stderr=subprocess.PIPE) as (process, line):
-        found = re.search(r"http://\S+", line)
-        assert found is not None
-        async with OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN) as client:
+    with sandbox(subprocess.PIPE) as (process, made):
+        async with made as client:
             for adapter_id, invoke in (("far", "http://192.0.2.1/"), ("down", "http://127.0.0.1:1/")):
                 await create_hook(
                     client, "o_123", Hook(adapter_id=adapter_id, subscribe_to="/reference", invoke=invoke)
@@ -156,10 +155,8 @@ async def test_the_command_prints_nothing_of_what_is_no_http() -> None:
 
 
 async def test_the_command_goes_on_and_ends_where_nobody_reads_what_it_tells() -> None:
-    with running("-m", "norce_order_async", "sandbox", "--port", "0", stderr=subprocess.PIPE) as (process, line):
-        found = re.search(r"http://\S+", line)
-        assert found is not None
-        async with OrderClient(base_url=found[0], merchant="norce", channel="1", auth=SANDBOX_TOKEN) as client:
+    with sandbox(subprocess.PIPE) as (process, made):
+        async with made as client:
             hook = Hook(adapter_id="far" * 50, subscribe_to="/reference", invoke="http://192.0.2.1/")
             for _ in range(15):
                 await create_hook(client, "o_123", hook)

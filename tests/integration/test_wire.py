@@ -8,7 +8,6 @@ import re
 import traceback
 from base64 import b64decode
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from urllib.parse import unquote
@@ -16,9 +15,8 @@ from urllib.parse import unquote
 import aiohttp
 import pytest
 from raw_server import OK, RawServer
-from support import TOKEN
+from support import PACKAGE, TOKEN
 
-import norce_order_async
 from norce_order_async import (
     AiohttpTransport,
     ConfigurationError,
@@ -188,8 +186,7 @@ async def test_at_most_five_frames_of_ours_stand_above_the_session() -> None:
     original = aiohttp.ClientSession.request
 
     def request(self: aiohttp.ClientSession, *args: Any, **kwargs: Any) -> Any:
-        package = str(Path(norce_order_async.__file__).parent)
-        frames.extend(frame.function for frame in inspect.stack() if frame.filename.startswith(package))
+        frames.extend(frame.function for frame in inspect.stack() if frame.filename.startswith(PACKAGE))
         return original(self, *args, **kwargs)
 
     async with RawServer() as server, server.client() as client:

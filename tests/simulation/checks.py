@@ -31,7 +31,7 @@ _RETRIES = 250
 _LOOK_EVERY = 250
 """Calls between two looks at what is kept."""
 _MARK = b"x-request-id: "
-_NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
+NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 
 
 @attrs.define(eq=False)
@@ -125,7 +125,7 @@ class Watch:
             self.on_received(request)
         if seen.received > seen.written:
             self.violation(f"{request_id} came {seen.received} times, and was sent {seen.written} times")
-        if request.applied and seen.outcome in _NOTHING_DONE and request.method != "GET":
+        if request.applied and seen.outcome in NOTHING_DONE and request.method != "GET":
             self.violation(f"{request_id} was {seen.outcome}, and is applied later")
         if request.applied and seen.is_once and seen.applied > 1:
             self.violation(f"{request_id} may be done once, and was applied {seen.applied} times")
@@ -247,7 +247,7 @@ class Watch:
             self._check_inferred(call, theirs)
         elif outcome.done and not theirs.applied:
             self.violation(f"{request_id} is {outcome}, and the server has not applied it")
-        if outcome in _NOTHING_DONE and theirs.applied:
+        if outcome in NOTHING_DONE and theirs.applied:
             self.violation(f"{request_id} is {outcome}, and the server has applied it")
         if outcome is OutcomeKind.NOT_SENT and mine.written:
             self.violation(f"{request_id} is {outcome}, and was sent")

@@ -34,7 +34,7 @@ class Process:
     """
 
     def __init__(self, world: "World", name: str, address: str, main: Main) -> None:
-        self.name, self.address = name, address
+        self.name = name
         self._world = world
         self.host = Host(name, address, world.network, world.stream(f"loop {name} {world.started}"), world.time)
         self.host.number = world.started

@@ -13,13 +13,11 @@ class Trace:
 
     def __init__(self, keep: int = 500) -> None:
         self.latest: deque[str] = deque(maxlen=keep)
-        self.count = 0
         self._hash = blake2b(digest_size=16)
 
     def note(self, now: float, who: str, what: str) -> None:
         """Add a line."""
         line = f"{now:.6f} {who} {what}"
-        self.count += 1
         self.latest.append(line)
         self._hash.update(line.encode())
 

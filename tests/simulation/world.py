@@ -75,7 +75,6 @@ class World:
         self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._number = 0
         self._stuck: Stuck | None = None
-        self.turns = 0
 
     def stream(self, name: str) -> random.Random:
         """Random numbers of their own for something, by its name."""
@@ -164,7 +163,6 @@ class World:
         try:
             for _ in range(_ALONE):
                 process.turn()
-                self.turns += 1
                 self.now += self.random.random() * self._longest_turn
                 if self.now >= before or not process.is_busy or (until is not None and until()):
                     break

@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -135,7 +135,7 @@ async def check(
     (folder / name).write_bytes(b"\n".join(lines) + b"\n")
     ran = await batch(folder, url, name=name)
     told, failed = report(folder, f"{name}.journal")
-    violations = _differ(name, {line["_line"]: line["_message"] for line in failed}, reasons)
+    violations = list(_differ(name, {line["_line"]: line["_message"] for line in failed}, reasons))
     if (ran.code, ran.told["done"], ran.told["failed"]) != (1, count - len(reasons), len(reasons)):
         violations.append(f"{name}: exit code {ran.code}, {ran.told}")
     if ran.told["requests"] != count - len(reasons):
@@ -161,18 +161,14 @@ async def check(
     return violations + all_done(ran, len(reasons), corrected)
 
 
-def _differ(name: str, found: dict[int, str], reasons: dict[int, str]) -> list[str]:
-    missing = [f"{name}: line {line} is bad, and not told" for line in reasons.keys() - found.keys()]
-    others = [f"{name}: line {line} is good, and told: {found[line]}" for line in found.keys() - reasons.keys()]
-    return [
-        *missing,
-        *others,
-        *(
-            f"{name}: line {line}: {found[line][:200]!r} does not say {reason!r}"
-            for line, reason in reasons.items()
-            if line in found and reason not in found[line]
-        ),
-    ]
+def _differ(name: str, found: dict[int, str], reasons: dict[int, str]) -> Iterator[str]:
+    for line in found.keys() - reasons.keys():
+        yield f"{name}: line {line} is good, and told: {found[line]}"
+    for line, reason in reasons.items():
+        if line not in found:
+            yield f"{name}: line {line} is bad, and not told"
+        elif reason not in found[line]:
+            yield f"{name}: line {line}: {found[line][:200]!r} does not say {reason!r}"
 
 
 async def soak(count: int) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import attrs
 from answering import Asked, answering
-from command import CLI, clean
+from command import start_batch
 
 from norce_order_async.cli import main as command_line
 from norce_order_async.core.outcome import OutcomeKind
@@ -115,11 +115,8 @@ def end(ending: Ending, folder: Path) -> dict[str, Told]:
         return ending.answer(requests)
 
     with answering(answer) as (settings, _):
-        command = [*CLI, "batch", "run", "changes.jsonl", "--output", "json", "--concurrency", "4", *ending.arguments]
-        process = subprocess.Popen(
-            command, cwd=folder, env=clean(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            preexec_fn=None if ending.file_size is None else lambda: _limit(ending.file_size or 0),
-        )  # fmt: skip
+        limit = None if ending.file_size is None else lambda: _limit(ending.file_size or 0)
+        process = start_batch("--concurrency", "4", *ending.arguments, cwd=folder, env=settings, preexec_fn=limit)
         out, err = process.communicate(timeout=120)
     if "Traceback" in err:
         raise AssertionError(err)

@@ -5,7 +5,8 @@ Several lines change the same thing, so that their order matters; some must be r
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class Ledger:
         closed: Lines whose outcome was in the journal when a run had ended.
         left: Lines that a run had marked and not closed when it ended: sent, perhaps, so that a refusal of the next
             request says nothing of the one before.
+        seen: How many requests came in the runs so far.
         violations: What was not as it must be.
     """
 
@@ -53,6 +55,7 @@ class Ledger:
     applied: Counter[int] = attrs.Factory(Counter[int])
     closed: dict[int, JournalRow] = attrs.Factory(dict[int, JournalRow])
     left: set[int] = attrs.Factory(set[int])
+    seen: int = 0
     violations: list[str] = attrs.Factory(list[str])
 
     @classmethod
@@ -104,8 +107,10 @@ class Ledger:
         """The orders that are there."""
         return sorted({*self.attributes, *self.consents})
 
-    def after_run(self, journal: Path, requests: Iterable[ReceivedRequest]) -> int:
+    def after_run(self, journal: Path, origin: Sandbox) -> int:
         """Hold what came during a run, or after it was killed, against what the journal said before; its new lines."""
+        requests = list(islice(origin.requests, self.seen, None))
+        self.seen = origin.count
         before = self.closed
         self.closed = {}
         for row in _rows(journal):

@@ -9,7 +9,6 @@ comes back before its Retry-After. Skipped where there is no nginx.
 import argparse
 import asyncio
 import math
-import shutil
 import socket
 import sys
 from collections import Counter, defaultdict
@@ -21,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
+from benchmarks.server import find_nginx
 from soak_batch.processes import INPUT, all_done, batch, sandbox, write
 from soak_injectors.programs import Unavailable, main
 
@@ -78,8 +78,7 @@ def changes(count: int) -> Iterator[dict[str, Any]]:
 @asynccontextmanager
 async def limiter(folder: Path, url: str, burst: str) -> AsyncGenerator[str]:
     """The address of nginx in front of another one."""
-    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
-    if nginx is None:
+    if (nginx := find_nginx()) is None:
         raise Unavailable("there is no nginx")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

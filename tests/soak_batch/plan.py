@@ -21,7 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from command import CLI, clean, measured, sandbox_settings
-from soak_injectors.programs import main, running
+from soak_batch.processes import sandbox
+from soak_injectors.programs import main
 
 COMMAND = shlex.join(CLI)
 WITHDRAW = "--set op=delete_consent --set consent_id=ci_newsletter"
@@ -43,9 +44,7 @@ Env = Mapping[str, str]
 @asynccontextmanager
 async def seeded(orders: int) -> AsyncGenerator[Env]:
     """The environment of commands that go to a sandbox with so many orders."""
-    command = [*CLI, "sandbox", "--port", "0", "--seed-orders", str(orders)]
-    async with running(*command, port=r"http://127\.0\.0\.1:(\d+)/") as program:
-        url = f"http://127.0.0.1:{program.port}/checkout/order"
+    async with sandbox(orders) as url:
         yield clean(sandbox_settings(url))
 
 

@@ -111,9 +111,10 @@ async def batch(folder: Path, url: str, *arguments: str, name: str = INPUT) -> R
 
 
 @asynccontextmanager
-async def sandbox(orders: Path) -> AsyncGenerator[str]:
-    """The address of a sandbox with the orders that a batch file names."""
-    command = [*CLI, "sandbox", "--port", "0", "--orders-from", str(orders)]
+async def sandbox(orders: Path | int) -> AsyncGenerator[str]:
+    """The address of a sandbox with the orders that a batch file names, or with so many."""
+    option = "--seed-orders" if isinstance(orders, int) else "--orders-from"
+    command = [*CLI, "sandbox", "--port", "0", option, str(orders)]
     async with running(*command, port=r"http://127\.0\.0\.1:(\d+)/") as program:
         yield f"http://127.0.0.1:{program.port}/checkout/order"
 

@@ -6,6 +6,8 @@ import random
 from collections.abc import Mapping
 from typing import Protocol
 
+_NETWORK = 0.001
+"""Seconds that an answer of workers is on its way."""
 Answer = tuple[int, float | None, float]
 """A status, what ``Retry-After`` asks for, and the seconds until it is there."""
 
@@ -33,11 +35,9 @@ class Latency:
 class Workers:
     """Workers who serve a queue, first come, first served; also what its caller has given up."""
 
-    def __init__(
-        self, workers: int, service: float, rng: random.Random, *, spread: float = 0.0, network: float = 0.001
-    ) -> None:
+    def __init__(self, workers: int, service: float, rng: random.Random, *, spread: float = 0.0) -> None:
         self._free = [0.0] * workers
-        self._service, self._random, self._spread, self._network = service, rng, spread, network
+        self._service, self._random, self._spread = service, rng, spread
 
     def answer(self, now: float, number: int) -> Answer:
         service = self._service
@@ -45,7 +45,7 @@ class Workers:
             service *= math.exp(self._spread * self._random.gauss() - self._spread**2 / 2)
         done = max(now, self._free[0]) + service
         heapq.heapreplace(self._free, done)
-        return 200, None, done - now + self._network
+        return 200, None, done - now + _NETWORK
 
 
 class Limiter:

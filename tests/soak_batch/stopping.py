@@ -6,7 +6,6 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,7 +43,7 @@ async def soak(
     startup, life = await _undisturbed(ledger, faults, arguments)
     share = count / stops
     print(f"{name}: {count:,} lines, undisturbed {life:.1f} s, the first request after {startup:.2f} s", flush=True)
-    origin, seen = ledger.sandbox(*faults, SLOW), 0
+    origin = ledger.sandbox(*faults, SLOW)
     ended = Counter[int]()
     empty = 0
     with TemporaryDirectory() as path:
@@ -60,9 +59,7 @@ async def soak(
                 ran = await running.end()
                 await running.gone()
                 await asyncio.sleep(SETTLE)
-                requests = list(islice(origin.requests, seen, None))
-                seen = origin.count
-                empty += not ledger.after_run(folder / JOURNAL, requests)
+                empty += not ledger.after_run(folder / JOURNAL, origin)
                 ended[ran.code] += 1
                 allowed = {1} if number == stops else {*codes, 1}
                 ledger.violations += _unexpected(ran, allowed, number + 1, number % 5 == 0 and number < stops)
@@ -72,8 +69,8 @@ async def soak(
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.most_common())
     print(f"  {stops} stops, {empty} runs ended without an outcome; exit codes {dict(ended)}")
     print(f"  {told}")
-    again = f"{ledger.twice:,} of them ({ledger.twice / max(1, seen):.1%})"
-    print(f"  {seen:,} requests, {again} for a line that had one before", flush=True)
+    again = f"{ledger.twice:,} of them ({ledger.twice / max(1, ledger.seen):.1%})"
+    print(f"  {ledger.seen:,} requests, {again} for a line that had one before", flush=True)
     return ledger.violations, ledger
 
 

@@ -13,7 +13,6 @@ import shutil
 import signal
 import sys
 from collections import Counter
-from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,7 +42,7 @@ async def soak(count: int, seed: int) -> list[str]:
     if shutil.which("strace") is None:
         raise Unavailable("strace is not installed")
     ledger = Ledger.write(count, random.Random(seed))
-    origin, seen, ended = ledger.sandbox(*LOST), 0, Counter[str]()
+    origin, ended = ledger.sandbox(*LOST), Counter[str]()
     share = count / (len(POINTS) + 1)
     with TemporaryDirectory() as path:
         folder = Path(path)
@@ -60,16 +59,14 @@ async def soak(count: int, seed: int) -> list[str]:
                     running.send(signal.SIGINT)
                 ran = await running.end()
                 await asyncio.sleep(stopping.SETTLE)
-                requests = list(islice(origin.requests, seen, None))
-                seen = origin.count
-                ledger.after_run(folder / JOURNAL, requests)
+                ledger.after_run(folder / JOURNAL, origin)
                 ended[f"{call} killed" if ran.code == -signal.SIGKILL else f"{call} not reached"] += 1
                 if "Traceback" in ran.said:
                     ledger.violations.append(f"{call} {number}: {ran.said[-2000:]}")
             outcomes = ledger.settle(folder / JOURNAL)
             await ledger.compare(server.url)
     print(f"syscalls: {count:,} lines, {len(POINTS)} points: {dict(ended)}")
-    print(f"  {dict(outcomes)}; {seen:,} requests, {ledger.twice:,} for a line that had one before", flush=True)
+    print(f"  {dict(outcomes)}; {ledger.seen:,} requests, {ledger.twice:,} for a line that had one before", flush=True)
     return ledger.violations
 
 

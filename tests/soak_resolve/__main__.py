@@ -24,7 +24,8 @@ def main(seeds: int) -> int:
         share = verdicts[Verdict.CANNOT_TELL] / verdicts.total()
         counts = f"{verdicts[Verdict.APPLIED]:>9,}{verdicts[Verdict.NOT_APPLIED]:>9,}{share:>13.0%}"
         print(f"{kind:<26}{verdicts.total():>9,}{counts}")
-    unclear = Counter(_reason(case.resolution.evidence) for case in cases if not _is_told(case.resolution.verdict))
+    resolutions = [case.resolution for case in cases]
+    unclear = Counter(_reason(each.evidence) for each in resolutions if each.verdict is Verdict.CANNOT_TELL)
     for reason, count in unclear.most_common(8):
         print(f"  {count:>5,}  {reason}")
     wrong = [case for case in cases if case.is_wrong]
@@ -32,10 +33,6 @@ def main(seeds: int) -> int:
         print(f"  WRONG {case}")
     print(f"resolve: {len(cases):,} unknown changes, {len(wrong)} told wrong")
     return int(bool(wrong))
-
-
-def _is_told(verdict: Verdict) -> bool:
-    return verdict is not Verdict.CANNOT_TELL
 
 
 def _reason(evidence: str) -> str:

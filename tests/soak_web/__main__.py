@@ -79,8 +79,7 @@ async def visits(name: str, count: int, restarts: int, seed: int) -> Account:
     sandbox, account, rng = Sandbox(seed=seed, remember=20 * count), Account(), random.Random(seed)
     for number in range(count):
         sandbox.add_order(f"o_{number}", consents=["ci"])
-    for fault in FAULTS:
-        sandbox.faults.add(fault)
+    sandbox.faults.add(*FAULTS)
     numbers = iter(range(count))
     answered: dict[int, str] = {}
 

@@ -45,7 +45,6 @@ from norce_order_async.wire.table import ROWS
 CHANGING = [given for given in CALLS if ROWS[given.name].changes]
 OP = {kind.operation: kind for kind in KINDS.values()}
 HOOK = Hook(adapter_id="a", invoke="https://a.example")
-OK = OutcomeKind.APPLIED, OutcomeKind.APPLIED
 UNKNOWN = OutcomeKind.UNKNOWN
 
 

@@ -14,7 +14,6 @@ from timeline import (
     Doing,
     Sent,
     account,
-    always,
     deletes,
     journal_at,
     lost,
@@ -295,7 +294,7 @@ async def test_a_missing_order_tells_nothing_of_a_consent_that_may_have_been_del
     assert sandbox.count == 20
 
 
-async def test_a_missing_order_tells_nothing_after_a_lost_answer(path: Path) -> None:
+async def test_a_missing_order_tells_nothing_after_a_lost_answer() -> None:
     missing = (404, {"content-type": "application/json"}, b'{"code": "order-not-found", "message": "No such order."}')
     client, origin, _ = on_a_timeline(lambda sent: lost() if len(origin.sent) == 1 else missing)
     outcomes = await outcomes_of(Batch(client, deletes(1)))
@@ -343,6 +342,6 @@ async def test_a_journal_that_is_closed_before_its_batch_is_logged(
 
 async def test_a_batch_that_ends_well_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "norce_order_async")
-    client, _, _ = on_a_timeline(always)
+    client, _, _ = on_a_timeline()
     await outcomes_of(Batch(client, deletes(20)))
     assert not caplog.records

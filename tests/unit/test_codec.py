@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Context, Decimal, FloatOperation, Inexact, localcontext
-from pathlib import Path
 from typing import Any, Literal, cast
 from uuid import UUID
 
 import attrs
 import pytest
+from contract.openapi import ours
 from hypothesis import given, strategies as st
 from support import scripted
 
-import norce_order_async
 from norce_order_async import create_order, update_cart
 from norce_order_async.core.errors import InvalidRequestError
 from norce_order_async.endpoints.filters import query_of
@@ -51,9 +50,8 @@ from norce_order_async.wire.models import (
     Upsell,
 )
 
-CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
 IN_FULL = "with a time zone, as RFC 3339 has it"
-SCHEMAS: dict[str, dict[str, Any]] = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))["schemas"]
+SCHEMAS: dict[str, dict[str, Any]] = ours()["schemas"]
 OBJECTS = sorted(name for name, schema in SCHEMAS.items() if "properties" in schema)
 
 

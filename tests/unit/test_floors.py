@@ -9,12 +9,10 @@ from typing import get_type_hints
 
 import pytest
 from command import run_code
-from public_names import FACES
+from public_names import FACES, PACKAGE
 from structure.imports import Graph, circles, climbing, modules
 
 import norce_order_async
-
-PACKAGE = Path(norce_order_async.__file__).parent
 
 FLOORS = {
     0: {"core"},

@@ -15,9 +15,9 @@ from typing import Any, cast
 
 import attrs
 import pytest
+from contract.openapi import ours
 from rich.pretty import pretty_repr
 
-import norce_order_async
 from norce_order_async.batch import Input, InputLine, JournalRow, Outcome, PatchAttributes
 from norce_order_async.cli.masking import as_text, masked
 from norce_order_async.cli.order_text import order_text
@@ -49,9 +49,7 @@ from norce_order_async.wire.models import (
     Transition,
 )
 
-CONTRACT_FILE = Path(norce_order_async.__file__).parent / "testing" / "contract.json"
-CONTRACT = json.loads(CONTRACT_FILE.read_text(encoding="utf-8"))
-SCHEMAS: dict[str, dict[str, Any]] = CONTRACT["schemas"]
+SCHEMAS: dict[str, dict[str, Any]] = ours()["schemas"]
 ENUMS = {name for name, schema in SCHEMAS.items() if "enum" in schema}
 OBJECTS = {name for name, schema in SCHEMAS.items() if "properties" in schema}
 JSON_KINDS = {"string": "str", "boolean": "bool", "integer": "int", "number": "Decimal", "object": "Mapping[str, JSON]"}

@@ -48,7 +48,6 @@ from norce_order_async.transport import Request, Response
 
 ERROR = b'{"code": "order-not-found", "message": "Order with id:o_1 not found."}'
 GONE = b'{"code": "consent-not-found", "message": "gone"}'
-ORDER = b'{"id": "o_1"}'
 LOST = ConnectionLost("cut", sent=True)
 
 

@@ -247,7 +247,7 @@ class TestPayments:
         before = api("GET", payment)
         assert api("PUT", payment, json.loads(json.dumps(before, default=float))) == before
 
-    def test_actions_are_added_and_run(self, api: Api, order: str, payment: str) -> None:
+    def test_actions_are_added_and_run(self, api: Api, payment: str) -> None:
         api("POST", f"{payment}/actions", [self.action("Refund"), self.action("cancel")])
         actions = api("GET", payment)["actions"]
         assert [action["type"] for action in actions] == ["capture", "other", "Refund", "cancel"]

@@ -7,9 +7,7 @@ import pytest
 from structure.imports import Graph, circles, climbing, floors, modules, rooms
 from structure.picture import draw
 from structure.sizes import lines_by_kind, long_files, long_functions
-from structure.ways import Steps, changes, way
-
-import norce_order_async
+from structure.ways import PACKAGE, Steps, changes, way
 
 
 @pytest.fixture
@@ -102,5 +100,4 @@ def test_the_picture_shows_every_room_once_and_every_arrow_that_no_other_implies
 def test_the_picture_in_the_docs_is_drawn_from_the_imports() -> None:
     """Draw it again with: PYTHONPATH=tests python -m structure --picture docs/_static/floors.svg."""
     picture = Path(__file__).parents[2] / "docs" / "_static" / "floors.svg"
-    package = Path(norce_order_async.__file__).parent
-    assert picture.read_text(encoding="utf-8") == draw(rooms(modules(package)))
+    assert picture.read_text(encoding="utf-8") == draw(rooms(modules(PACKAGE)))

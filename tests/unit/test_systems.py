@@ -197,3 +197,12 @@ def test_a_command_can_be_pasted_whatever_its_files_are_called(
     monkeypatch.setattr(sys, "platform", platform)
     undo = UndoSummary(Path("the 'way' back.jsonl"), Path("left.jsonl"), changes=1, once=1)
     assert list(undo_lines(undo))[1].endswith(f"  norce-order batch run {file} --once")
+
+
+def test_a_benchmark_over_tls_says_that_nginx_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("resource", reason="Windows has no limits of files")
+    from benchmarks import server
+
+    monkeypatch.setattr(server, "find_nginx", lambda: None)
+    with pytest.raises(SystemExit, match="nginx, which is not installed"), server.serve(Path("server.pem")):
+        pass

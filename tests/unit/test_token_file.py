@@ -149,7 +149,7 @@ async def test_while_the_file_cannot_be_read_the_last_token_serves(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
-async def test_a_pipe_is_read_once(path: Path) -> None:
+async def test_a_pipe_is_read_once() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"abc\n")
     os.close(writer)

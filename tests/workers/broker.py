@@ -80,9 +80,12 @@ class Worker:
             )
         self.begun += 1
 
-    async def kill(self) -> None:
-        """Kill all of its processes."""
-        await self._end(signal.SIGKILL)
+    async def kill(self) -> int:
+        """Kill all of its processes; its exit code."""
+        assert self.process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        return await self.process.wait()
 
     async def stop(self) -> int:
         """Ask it to end; its exit code, -SIGKILL if it does not."""
@@ -98,11 +101,4 @@ class Worker:
         assert self.process is not None
         with suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), END)
-        return await self._end(signal.SIGKILL)
-
-    async def _end(self, number: signal.Signals) -> int:
-        process = self.process
-        assert process is not None
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        return await process.wait()
+        return await self.kill()

@@ -55,7 +55,6 @@ class Api:
         is_down: Whether everything is answered with 503 by a gateway in front of it.
         failing: The share of requests that it answers with 500.
         requests: When each request came.
-        in_vain: How many requests were served whose caller had gone.
     """
 
     def __init__(
@@ -72,7 +71,6 @@ class Api:
         self.is_down = False
         self.failing = 0.0
         self.requests: list[float] = []
-        self.in_vain = 0
         self._waiting: deque[_Waiting] = deque()
         self._work = self._refusals = 0.0
         self._is_busy = False
@@ -117,7 +115,6 @@ class Api:
 
     def _served(self, waiting: _Waiting) -> None:
         self._work = max(0.0, self._work - waiting.cost)
-        self.in_vain += waiting.answer.done()
         _answer(waiting, waiting.outcome)
         self._serve()
 

@@ -179,4 +179,4 @@ def compare(pool: Executor, name: str, seeds: Sequence[int]) -> str:
                 yield cell(values, figure.form)
 
     rows = {policy: list(cells(policy)) for policy in table.policies}
-    return grid(table.head, "", rows, [figure.head for _, shown in table.columns for figure in shown])
+    return grid(table.head, rows, [figure.head for _, shown in table.columns for figure in shown])

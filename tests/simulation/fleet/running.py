@@ -31,14 +31,12 @@ class Run:
     Attributes:
         made: All calls.
         requests: When each request came to the API.
-        in_vain: How many requests were served whose caller had gone.
         backlog: Seconds of work that waited at the API, each second.
     """
 
     scenario: Scenario
     made: Sequence[Made]
     requests: Sequence[float]
-    in_vain: int
     backlog: Sequence[float]
 
 
@@ -87,7 +85,7 @@ class Fleet:
         self._world.clear_away()
         if process.failure is not None:
             raise process.failure
-        return Run(self._scenario, self._made, self._api.requests, self._api.in_vain, self._backlog)
+        return Run(self._scenario, self._made, self._api.requests, self._backlog)
 
     def _passed(self) -> float:
         return self._world.now - self._world.began

@@ -1,7 +1,7 @@
 """The figures of many runs as tables."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median_low
 
 from simulation.fleet import figures
@@ -23,7 +23,7 @@ def scenario_table(runs: Runs) -> str:
         "recovered after",
         "wasted requests",
     )
-    return grid(scenario.head, "", {name: _cells(each) for name, each in runs.items()}, columns)
+    return grid(scenario.head, {name: _cells(each) for name, each in runs.items()}, columns)
 
 
 def _cells(runs: Sequence[Run]) -> Sequence[str]:
@@ -55,16 +55,8 @@ def seconds(value: float) -> str:
     return "never" if value == math.inf else f"{value:.0f} s"
 
 
-def grid(head: str, corner: str, rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> str:
+def grid(head: str, rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> str:
     """A table of cells."""
-    return "\n".join(_grid(head, corner, rows, columns))
-
-
-def _grid(head: str, corner: str, rows: Mapping[str, Sequence[str]], columns: Sequence[str]) -> Iterator[str]:
-    yield f"**{head}**"
-    yield ""
-    yield f"| {corner} | {' | '.join(columns)} |"
-    yield f"| --- |{' ---: |' * len(columns)}"
-    for name, cells in rows.items():
-        yield f"| {name} | {' | '.join(cells)} |"
-    yield ""
+    lines = [f"**{head}**", "", f"|  | {' | '.join(columns)} |", f"| --- |{' ---: |' * len(columns)}"]
+    lines += [f"| {name} | {' | '.join(cells)} |" for name, cells in rows.items()]
+    return "\n".join([*lines, ""])

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import attrs
-from simulation.checks import here
+from simulation.checks import NOTHING_DONE, here
 from simulation.scene import API, Scene
 from simulation.weather import Weather
 from soak_batch.ledger import CONSENTS, Ledger
@@ -28,7 +28,6 @@ from norce_order_async.testing import ReceivedRequest
 TIMEOUT = Timeout.batch()
 _SETTLE = TIMEOUT.attempt
 """Seconds for which the next change of a resource waits after an attempt that was given up."""
-_NOTHING_DONE = (OutcomeKind.NOT_SENT, OutcomeKind.REJECTED)
 _HEADER, _FRAME_HEADER = 32, 24  # bytes in a WAL
 
 
@@ -153,7 +152,7 @@ class Account:
             resource = _resource(lines[row.number - 1])
             if row.outcome is None:
                 violation(f"line {row.number} has no outcome")
-            elif row.outcome in _NOTHING_DONE and times:
+            elif row.outcome in NOTHING_DONE and times:
                 violation(f"line {row.number} is {row.outcome}, and was applied {times} times")
             elif row.outcome is OutcomeKind.APPLIED_INFERRED:
                 if row.number not in missing or perhaps[row.number] < 2:

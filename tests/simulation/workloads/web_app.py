@@ -1,10 +1,8 @@
 """A web app: visitors with little patience, some of whom leave, several shops, and restarts of the app itself."""
 
 import asyncio
-import random
 
 from simulation.operations import fill, operate
-from simulation.process import Process
 from simulation.scene import API, CLIENT, Scene
 from simulation.weather import Weather
 
@@ -26,7 +24,7 @@ class _App:
     def __init__(self, scene: Scene, number: int, until: float) -> None:
         self.scene, self.number, self.until = scene, number, until
         self.random = scene.world.stream(f"visitors {number}")
-        self.process: Process = scene.world.start("app", CLIENT, self._run)
+        self.process = scene.world.start("app", CLIENT, self._run)
 
     async def _run(self) -> None:
         world = self.scene.world
@@ -76,7 +74,7 @@ class _App:
 def run(scene: Scene, hours: float) -> None:
     """Let visitors come for so many hours."""
     world = scene.world
-    choices: random.Random = world.stream("web app")
+    choices = world.stream("web app")
     end = world.now + hours * 3600
     for shop in SHOPS:
         fill(scene, shop)
