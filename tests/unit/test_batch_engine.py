@@ -460,23 +460,32 @@ async def test_a_throttled_change_is_not_sent_early_because_of_an_outage() -> No
     assert second - first >= 30.7
 
 
-@pytest.mark.parametrize(
-    ("later", "left"),
-    [("3600", 3599), ("5", 3595), ("9" * 309, 999_999_998)],  # some seconds are over
-    ids=["hour", "less", "infinite"],
-)
-async def test_a_wish_beyond_the_patience_stops_the_batch(later: str, left: int) -> None:
-    """Of several wishes of a merchant the longest counts."""
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("asked", "told"), [("3600", "3600"), ("9" * 309, "999999999")], ids=["hour", "infinite"])
+async def test_a_wish_beyond_the_patience_stops_the_batch(status: int, asked: str, told: str) -> None:
     client, origin, clock = on_a_timeline(
-        lambda sent: (
-            200 if len(origin.sent) <= 10 else (429, {"retry-after": "3600" if len(origin.sent) == 11 else later})
-        )
+        lambda sent: 200 if len(origin.sent) <= 10 else (status, {"retry-after": asked})
     )
     batch = Batch(client, deletes(100), concurrency=3, patience=300)
     await outcomes_of(batch)
-    assert batch.stopped == f"the server asks to wait {left} s: HTTP 429"
+    assert batch.stopped == f"the server asks to wait {told} s: HTTP {status}"
     assert clock.now < 60
-    assert len(origin.sent) <= 20
+    assert len(origin.sent) <= 25
+
+
+@pytest.mark.parametrize("concurrency", [1, "auto"])
+@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("bad", [deletes(60), [DeleteConsent("o_0", f"c_{n}") for n in range(20)]], ids=["60", "one"])
+async def test_orders_that_are_asked_to_wait_beyond_the_patience_hold_up_no_other(
+    bad: list[Change], status: int, concurrency: Any
+) -> None:
+    asked = {change.order_id for change in bad}
+    client, _, clock = on_a_timeline(lambda sent: (status, {"retry-after": "3600"}) if sent.order in asked else 200)
+    batch = Batch(client, [*bad, *deletes(400, 100)], concurrency=concurrency)
+    outcomes = await outcomes_of(batch)
+    assert Counter(outcome.outcome.done for outcome in outcomes) == {True: 400, False: len(bad)}
+    assert batch.stopped is None
+    assert clock.now < 120
 
 
 async def test_an_accepted_probe_ends_the_wait_for_the_next_one() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Sequence, Set
 
 from norce_order_async.batch.changes import Order
 from norce_order_async.batch.engine.schedule import LOOKAHEAD
@@ -56,10 +57,11 @@ def is_throttled(error: CallError) -> bool:
 class CircuitBreaker:
     """Follows how changes end, and tells whether to go on, to send probes only, or to stop.
 
-    An outage is what fails across orders: a change that fails while others succeed says something of itself, and
-    nothing of the server. When few changes are left that were not tried, little can tell the two apart any more. Then
-    what fails as a single order may (500, or no answer in time), after others have succeeded, is taken for such orders:
-    each is tried, and nothing is held for it or given up with the patience. What cannot be reached stays an outage.
+    An outage is what fails across orders, or is asked to wait beyond the patience: a change that fails while others
+    succeed says something of itself, and nothing of the server. When few changes are left that were not tried, little
+    can tell the two apart any more. Then what fails as a single order may (500, or no answer in time), after others
+    have succeeded, is taken for such orders: each is tried, and nothing is held for it or given up with the patience.
+    What cannot be reached stays an outage.
 
     Args:
         shared: What is left to try, the state of the batch, and the clock.
@@ -141,7 +143,7 @@ class CircuitBreaker:
             self._failing_since = now
         if refused:
             self._refused += 1
-        elif not is_throttled(error):
+        elif not is_throttled(error) or (error.retry_after or 0.0) > self.patience:
             if not item.failing:
                 self._unreached.add(item.order)
             if len(self._unreached) >= IN_A_ROW:
@@ -154,9 +156,9 @@ class CircuitBreaker:
         return others_succeed or not self.is_open or self.tries_all
 
     @property
-    def avoided(self) -> set[str | None]:
-        """The merchants whose orders count for the outage, or that are asked to wait."""
-        return self._failing_merchants | self._asked.keys()
+    def avoided(self) -> Sequence[Set[str | None]]:
+        """The merchants whose orders count for the outage or that are asked to wait, and the latter alone."""
+        return self._failing_merchants | self._asked.keys(), self._asked.keys()
 
     @property
     def _failing_merchants(self) -> set[str | None]:
@@ -188,8 +190,8 @@ class CircuitBreaker:
             what = f"{IN_A_ROW} changes in a row fail" if has_worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
-        until, refusal = self._not_before if self.in_a_row >= IN_A_ROW else (0.0, "")
-        if until - now > self.patience:
+        until, refusal = self._not_before
+        if self._probes > IN_A_ROW and until - now > self.patience:
             return f"the server asks to wait {math.ceil(until - now)} s: {refusal}"
         is_outage = len(self._unreached) >= IN_A_ROW and not self.tries_all
         if (is_outage or is_throttled(error)) and now - since >= self.patience:
@@ -212,7 +214,8 @@ class CircuitBreaker:
         elif last is not None and 0 < last <= FEW:
             new, delay = True, min(delay, max(FIRST_PROBE, patience_left / 2 / last))
         self._probes += 1
-        delay = max(delay, self._not_before[0] - now, 0.0)
+        asked = self._not_before[0] - now
+        delay = max(delay, asked if asked <= self.patience else 0.0, 0.0)
         self._last_probe = now + delay
         return delay, new
 

@@ -1,6 +1,6 @@
 """Probes: the changes that are sent while the server is out of reach, to see whether it is back."""
 
-from collections.abc import Callable, Collection, Sized
+from collections.abc import Callable, Collection, Iterable, Sequence, Sized
 
 from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.settings import Shared
@@ -49,20 +49,25 @@ class Probes:
             await self._breaker.pause(due, self._state.wake)
         return new
 
-    def take(self, *, new: bool, avoid: Collection[str | None]) -> WorkItem:
+    def take(self, *, new: bool, avoid: Iterable[Collection[str | None]]) -> WorkItem:
         """Take a change that shows whether the server is back: a new one, or one to be sent again, if there is one.
 
         A new one comes from anywhere, of a merchant that is not to be avoided if there is one: the neighbours of those
-        that fail may fail of the same. If there is none, one to be sent again of such a merchant goes first.
+        that fail may fail of the same. If there is none, one to be sent again of such a merchant goes first. ``avoid``
+        has sets of merchants, the next one for where all that can be sent is of the one before.
         """
         ready, requeued = self._schedule.ready, self._schedule.requeued
         if requeued and not (new and ready):
             return requeued.popleft()
-        places = [place for place, item in enumerate(ready) if item.order[0] not in avoid]
-        if not places and (other := next((item for item in requeued if item.order[0] not in avoid), None)):
-            requeued.remove(other)
-            return other
-        place = places[self._random.randrange(len(places))] if places else self._random.randrange(len(ready))
+        places: Sequence[int] = range(len(ready))
+        for merchants in avoid:
+            if others := [place for place in places if ready[place].order[0] not in merchants]:
+                places = others
+                break
+            if other := next((item for item in requeued if item.order[0] not in merchants), None):
+                requeued.remove(other)
+                return other
+        place = places[self._random.randrange(len(places))]
         item = ready[place]
         del ready[place]  # the others keep their order: those before it are not made the last ones
         return item

@@ -231,7 +231,7 @@ class Dispatcher:
     def _take_next(self) -> WorkItem:
         """What is sent next; while everything is refused, a change that nobody who was refused has to do with."""
         if self._pace.is_closed:
-            return self._probes.take(new=True, avoid=self._pace.holds.rows)
+            return self._probes.take(new=True, avoid=[self._pace.holds.rows])
         return self._schedule.take()
 
     def _take(self, take: Callable[[], WorkItem]) -> WorkItem | None:
