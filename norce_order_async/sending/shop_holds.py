@@ -68,6 +68,11 @@ class ShopHolds:
         row.until = now + _SHORTEST_HOLD
         return 0.0
 
+    def holds(self, merchant: str | None) -> bool:
+        """Whether a shop is held."""
+        row = self.rows.get(merchant or "")
+        return row is not None and self._is_held(row)
+
     def _is_held(self, row: _Row) -> bool:
         return row.count >= _HELD_AFTER and self.last_accepted > row.since
 

@@ -12,6 +12,7 @@ from timeline import Answer, Origin, Sent, deletes, on_a_timeline, outcomes_of, 
 
 from norce_order_async import OutcomeKind, RetryPolicy
 from norce_order_async.batch import CreateOrder, DeleteConsent, Journal
+from norce_order_async.batch.engine import breaker, feeding
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import TLSError
 from norce_order_async.models import Cart, Order
@@ -309,8 +310,24 @@ async def test_a_merchant_that_is_asked_to_wait_for_long_stops_none_that_waits_f
     batch = Batch(client, changes, patience=60)
     await outcomes_of(batch)
     assert batch.stopped is not None
-    assert batch.stopped.startswith(stopped)
+    assert stopped in batch.stopped
     assert all(len(origin.times(f"o_{n}")) > 1 for n in range(21, 100, 2))
+
+
+@pytest.mark.parametrize("ending", [429, (429, {"retry-after": "30"}, b""), (503, {"retry-after": "5"}, b"")], ids=str)
+async def test_a_merchant_that_is_always_refused_and_fills_what_is_read_ahead_is_left_undone_and_others_go_on(
+    ending: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (feeding, breaker):
+        monkeypatch.setattr(module, "LOOKAHEAD", 50)
+    client, origin, _ = on_a_timeline(lambda sent: ending if number_of(sent) % 2 else 200)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % 2}") for n in range(300)]
+    batch = Batch(client, changes, patience=60)
+    outcomes = await outcomes_of(batch)
+    assert batch.stopped is not None
+    assert batch.stopped.startswith("what is left of m_1/1 was not made, because nothing went through for 60 s: HTTP")
+    assert {outcome.number % 2 for outcome in outcomes if outcome.outcome.done} == {1}
+    assert len({sent.order for sent in origin.sent if number_of(sent) % 2 == 0}) == 150
 
 
 async def test_a_probe_is_of_a_merchant_that_is_not_asked_to_wait_also_when_it_has_failed_before() -> None:

@@ -72,6 +72,7 @@ class CircuitBreaker:
     def __init__(self, shared: Shared, patience: float, *, has_worked: bool) -> None:
         self.patience = patience
         self._schedule, self._state, self._clock = shared.schedule, shared.state, shared.clock
+        self._holds = shared.pace.holds
         self._has_worked = has_worked
         self.is_open = False
         """Whether nothing but probes should be sent."""
@@ -198,6 +199,16 @@ class CircuitBreaker:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
 
+    def give_up(self, why: str) -> None:
+        """Stop, or leave undone what was read where all of it is of merchants that are refused while others are not."""
+        scopes = self._schedule.scopes()
+        if scopes and all(self._holds.holds(merchant) for merchant, _ in scopes):
+            self._state.closed.update(dict.fromkeys(scopes, why))
+            self.recover()
+            self._state.wake.set()
+        else:
+            self._state.stop(why)
+
     def next_probe(self) -> tuple[float, bool]:
         """The seconds to wait before the next probe, and whether it is a new change rather than one that failed.
 
@@ -236,15 +247,18 @@ class CircuitBreaker:
     def _may_be_of_merchant(self) -> bool:
         """Whether only one merchant has failed, and others can be tried, or may be."""
         merchants = self._failing_merchants
-        return len(merchants) < 2 and not (self._is_read_ahead and self._schedule.merchants() <= merchants)
+        return len(merchants) < 2 and not (self._is_read_ahead and self._merchants_left <= merchants)
 
     @property
     def _not_before(self) -> tuple[float, str]:
         """The monotonic time at which the first wait ends, where all that is left is asked to wait; and the refusal."""
         if not self._asked or not self._is_read_ahead:
             return 0.0, ""
-        left = self._schedule.merchants()
-        return min((self._asked.get(merchant, (0.0, "")) for merchant in left), default=(0.0, ""))
+        return min((self._asked.get(merchant, (0.0, "")) for merchant in self._merchants_left), default=(0.0, ""))
+
+    @property
+    def _merchants_left(self) -> set[str | None]:
+        return {merchant for merchant, _ in self._schedule.scopes()}
 
     @property
     def _is_read_ahead(self) -> bool:

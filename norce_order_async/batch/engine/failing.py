@@ -94,7 +94,7 @@ class Failures:
         """Whether a change that failed is made again later."""
         counts = self._breaker.failed(item, error)
         if (hopeless := self._breaker.hopeless(others)) is not None:
-            self._state.stop(hopeless)
+            self._breaker.give_up(hopeless)
         if self._breaker.is_open:
             self._state.wake.set()
         if (

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection
 from itertools import chain
 
-from norce_order_async.batch.changes import Order
+from norce_order_async.batch.changes import Order, Scope
 from norce_order_async.batch.engine.work_item import Path, WorkItem
 
 LOOKAHEAD = 5_000
@@ -83,13 +83,13 @@ class Schedule:
         """Whether something of another merchant can be sent now."""
         return any(item.order[0] not in merchants for item in chain(self.ready, self.requeued))
 
-    def merchants(self) -> set[str | None]:
-        """The merchants of the orders of which a change is not done, be it under way or to be sent again later."""
+    def scopes(self) -> set[Scope]:
+        """The merchants and channels of which a change is not done, be it under way or to be sent again later."""
         settling = {id(item) for _, _, again, item in self._timers if not again}
         if not settling:
-            return {order[0] for order in self._tails}
+            return {order[:2] for order in self._tails}
         return {
-            order[0]
+            order[:2]
             for order, tails in self._tails.items()
             for item in ((tails,) if isinstance(tails, WorkItem) else tails.values())
             if id(item) not in settling

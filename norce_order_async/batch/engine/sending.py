@@ -75,7 +75,7 @@ class Dispatcher:
                 and state.stopped is None
                 and (hopeless := self._breaker.hopeless(len(self.lanes))) is not None
             ):
-                state.stop(hopeless)
+                self._breaker.give_up(hopeless)
             elif self._breaker.is_open and self._probes.may_go():
                 self._accountant.sample()
                 new = await self._probes.wait()
