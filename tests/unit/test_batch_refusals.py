@@ -1,5 +1,6 @@
 """401 and 403 in a batch: what is about the token, and what is about an order."""
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -312,6 +313,16 @@ async def test_a_merchant_that_is_asked_to_wait_for_long_stops_none_that_waits_f
     assert batch.stopped is not None
     assert stopped in batch.stopped
     assert all(len(origin.times(f"o_{n}")) > 1 for n in range(21, 100, 2))
+
+
+async def test_a_merchant_whose_token_is_refused_in_a_block_stops_no_other() -> None:
+    client, origin, _ = on_a_timeline(lambda sent: 401 if 100 <= number_of(sent) < 200 else 200)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant="bad" if 100 <= n < 200 else None) for n in range(400)]
+    batch = Batch(client, changes)
+    outcomes = await outcomes_of(batch)
+    assert batch.stopped is None
+    assert Counter(outcome.outcome for outcome in outcomes) == {OutcomeKind.APPLIED: 300, OutcomeKind.REJECTED: 100}
+    assert len(origin.sent) == 400
 
 
 @pytest.mark.parametrize("ending", [429, (429, {"retry-after": "30"}, b""), (503, {"retry-after": "5"}, b"")], ids=str)

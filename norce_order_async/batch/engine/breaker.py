@@ -106,8 +106,7 @@ class CircuitBreaker:
         if isinstance(error, TransportError):
             return error.retryable
         if isinstance(error, StatusError):
-            is_known = self._state.worked or self._has_worked
-            return error.status in RETRYABLE_STATUSES or (not is_known and _says_nothing(error))
+            return error.status in RETRYABLE_STATUSES or (not self._is_known and _says_nothing(error))
         return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
     def rest(self) -> None:
@@ -142,9 +141,8 @@ class CircuitBreaker:
         self.in_a_row += 1
         if self._failing_since is None:
             self._failing_since = now
-        if refused:
-            self._refused += 1
-        elif not is_throttled(error) or (error.retry_after or 0.0) > self.patience:
+        self._refused += refused
+        if not is_throttled(error) or (error.retry_after or 0.0) > self.patience:
             if not item.failing:
                 self._unreached.add(item.order)
             if len(self._unreached) >= IN_A_ROW:
@@ -187,7 +185,8 @@ class CircuitBreaker:
             return None
         has_worked = self._state.worked
         is_alike = self.is_open and not has_worked and others < 1 and self._never_reached(error)
-        if self._refused >= IN_A_ROW or is_alike:
+        is_refused = self._refused >= IN_A_ROW and not (self._is_known and self._may_be_of_merchant)
+        if is_refused or is_alike:
             what = f"{IN_A_ROW} changes in a row fail" if has_worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
@@ -229,6 +228,11 @@ class CircuitBreaker:
         delay = max(delay, asked if asked <= self.patience else 0.0, 0.0)
         self._last_probe = now + delay
         return delay, new
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the API has answered anything, in this run or an earlier one."""
+        return self._state.worked or self._has_worked
 
     @property
     def _may_be_of_orders(self) -> bool:
