@@ -90,7 +90,7 @@ def test_a_dict_shares_nothing_with_the_model() -> None:
         ({"itmes": []}, Cart, "itmes: there is no such member"),
         ({"items": [{"sku": "A", "qty": 1}]}, Cart, "items[0].qty: there is no such member"),
         ({"items": [{"quantity": "2"}]}, Cart, "items[0].quantity: expected an integer, got a string"),
-        ([{"id": "p_1"}, {"amount": []}], list[Payment], "[1].amount: expected "),
+        ([{"id": "p_1"}, {"amount": "x"}], list[Payment], "[1].amount: expected "),
         ({"a": [{"ID": "p_1"}]}, dict[str, list[Payment]], "a[0].ID: there is no such member"),
     ],
 )
