@@ -107,7 +107,7 @@ def _documented() -> dict[str, str]:
                 and isinstance(after.value, ast.Constant)
                 and isinstance(after.value.value, str)
             ):
-                found[target.id] = inspect.cleandoc(after.value.value)
+                found.setdefault(target.id, inspect.cleandoc(after.value.value))
     return found
 
 

@@ -14,7 +14,7 @@ from norce_order_async.core.call import AttemptHook, RetryRules
 from norce_order_async.core.checks import check_header_value
 from norce_order_async.core.errors import CallError, ClientStateError, ConfigurationError, InvalidRequestError
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.options import CallOptions, options_of
+from norce_order_async.core.options import CallOptions, limits_of, options_of
 from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.settings import Unset
 from norce_order_async.endpoints.requested import scoped_to
@@ -52,7 +52,7 @@ class ClientSender:
             raise ConfigurationError("a batch has a request id and an on_attempt of its own for every change")
         if options.redelivered:
             raise ConfigurationError("redelivered is a matter of each change: see InputLine")
-        self.timeout = client.timeout if isinstance(options.timeout, Unset) else options.timeout
+        self.timeout = limits_of(options, client.timeout)
         self._clock = client.clock
         self._pace = pace
         self._options = attrs.evolve(

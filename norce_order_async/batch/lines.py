@@ -12,7 +12,7 @@ from norce_order_async.core.kinds import kind_of
 from norce_order_async.endpoints.requested import requested
 from norce_order_async.wire.json import JSON
 from norce_order_async.wire.models import Model
-from norce_order_async.wire.models.base import misfits_in, unknown_in
+from norce_order_async.wire.models.base import slips_in
 
 _OTHERS: Mapping[str, type[TableChange]] = {
     kind.op: kind
@@ -78,8 +78,6 @@ def _read_one(name: str, value: JSON, model: type[Model]) -> Model:
     if not isinstance(value, Mapping):
         raise InvalidRequestError(f"{name} must be an object, got {kind_of(value)}")
     read = from_dict(value, model)
-    for problem in misfits_in(read, name):
-        raise InvalidRequestError(problem)
-    for path in unknown_in(read, name):
-        raise InvalidRequestError(f"{path}: there is no such member")
+    for slip in slips_in(read, name):
+        raise InvalidRequestError(slip)
     return read

@@ -141,14 +141,14 @@ def _float_of(text: str) -> float:
 
 def fault_text(text: str) -> str:
     """A fault of the sandbox, in its written form."""
+    from random import Random
+
     from norce_order_async.core.errors import ConfigurationError
-    from norce_order_async.testing import Fault
+    from norce_order_async.testing.sandbox.mishaps import Faults
     from norce_order_async.wire.table import ROWS
 
     try:
-        fault = Fault.parse(text)
+        Faults(ROWS, Random()).add(text)
     except ConfigurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-    if fault.operation is not None and fault.operation not in ROWS:
-        raise argparse.ArgumentTypeError(f"the API has no operation {fault.operation!r}")
     return text

@@ -6,11 +6,11 @@ from typing import Any
 import attrs
 
 from norce_order_async.core.call import AttemptHook, CallHook, RetryRules
-from norce_order_async.core.checks import a_switch, check_header_value, check_headers
+from norce_order_async.core.checks import a_switch, check_header_value, check_headers, check_seconds
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.http import RawResponse, show_headers
 from norce_order_async.core.kinds import kind_of
-from norce_order_async.core.settings import UNSET, Timeout, Unset, as_timeout
+from norce_order_async.core.settings import UNSET, Timeout, Unset
 from norce_order_async.core.shapes import an_optional_hook, described
 
 
@@ -25,8 +25,8 @@ def check_retry(value: object) -> RetryRules | None:
     raise ConfigurationError(f"retry must be a RetryPolicy or None, got {described(value)}")
 
 
-def _optional_timeout(value: Timeout | float | Unset) -> Timeout | Unset:
-    return value if isinstance(value, Unset) else as_timeout(value)
+def _optional_timeout(value: Timeout | float | Unset) -> Timeout | float | Unset:
+    return value if isinstance(value, Timeout | Unset) else check_seconds("timeout", value, zero=False, endless=True)
 
 
 def _check_optional_retry(instance: object, attribute: object, value: object) -> None:
@@ -44,7 +44,7 @@ class CallOptions:
     """What one call has otherwise than its client. Everything left out is as the client has it.
 
     Attributes:
-        timeout: Other limits; a number of seconds is the total.
+        timeout: Other limits; a number of seconds is the total, and the other limits are the client's.
         retry: Another policy; None is off.
         headers: Further headers.
         adapter_id: Another ``x-adapterid``; None sends none.
@@ -65,7 +65,7 @@ class CallOptions:
             is async.
     """
 
-    timeout: Timeout | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
+    timeout: Timeout | float | Unset = attrs.field(default=UNSET, converter=_optional_timeout)
     retry: RetryRules | Unset | None = attrs.field(default=UNSET, validator=_check_optional_retry)
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], converter=check_headers, repr=show_headers)
     adapter_id: str | Unset | None = attrs.field(default=UNSET, validator=_check_optional_value)
@@ -111,4 +111,6 @@ def limits_of(options: CallOptions | None, client: Timeout) -> Timeout:
         TypeError: They are no :class:`CallOptions`.
     """
     timeout = options_of(options).timeout
-    return client if isinstance(timeout, Unset) else timeout
+    if isinstance(timeout, Unset):
+        return client
+    return timeout if isinstance(timeout, Timeout) else Timeout(timeout, client.attempt, client.connect)

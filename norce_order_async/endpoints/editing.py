@@ -125,7 +125,7 @@ async def edit_cart(
         order_id: Which order.
         change: Makes the new one of the present one: a plain function. It may also change dicts in place, such as
             ``attributes``.
-        options: What each of the three calls has otherwise than the client.
+        options: What each of the three calls has otherwise than the client; its ``timeout`` is not for all of them.
 
     Raises:
         TypeError: ``change`` is no plain function, or returns something else; or ``order_id`` is not a str.

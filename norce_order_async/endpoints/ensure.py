@@ -50,7 +50,8 @@ async def ensure_hook(client: OrderClient, order_id: str, hook: Hook, *, options
 
     Calls of one event loop take turns. Two processes may both find nothing and both register. If the answer to the
     registration is lost, :func:`resolve` finds out what became of it, and where it came to nothing it is made again.
-    After a success the order is read until it shows the hook, for as long as an attempt may take.
+    After a success the order is read until it shows the hook, for as long as an attempt may take. ``options`` are those
+    of each call that this takes, so its ``timeout`` is not for all of them.
 
     Returns:
         The hook as the order has it, with its id. What else it says is not changed.

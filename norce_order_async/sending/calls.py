@@ -19,7 +19,7 @@ from norce_order_async.core.errors import (
 )
 from norce_order_async.core.http import RawResponse, Request, Response, merge_headers
 from norce_order_async.core.observer import CallObserver
-from norce_order_async.core.options import CallOptions
+from norce_order_async.core.options import CallOptions, limits_of
 from norce_order_async.core.outcome import APPLIED
 from norce_order_async.core.random_source import RandomSource
 from norce_order_async.core.settings import UNSET, Timeout
@@ -75,7 +75,7 @@ def new_request(
         operation.repeat,
         request_id or options.request_id or defaults.random.randbytes(16).hex(),
         defaults.clock.monotonic(),
-        defaults.timeout if options.timeout is UNSET else options.timeout,
+        defaults.timeout if options.timeout is UNSET else limits_of(options, defaults.timeout),
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,

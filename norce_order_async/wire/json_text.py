@@ -11,6 +11,7 @@ from norce_order_async.wire.codec import encode_shown, one_level, register, stru
 from norce_order_async.wire.decoders import Receipt
 from norce_order_async.wire.json import JSON, WireError, decode_json
 from norce_order_async.wire.models import Model
+from norce_order_async.wire.models.base import slips_in
 
 T = TypeVar("T")
 
@@ -63,8 +64,18 @@ def from_json(text: str | bytes, cls: type[T] | None = None) -> T | JSON:
     raise InvalidRequestError(f"the text cannot be read: {problem}")
 
 
-def from_dict(value: JSON, cls: type[T]) -> T:
+def from_dict(value: JSON, cls: type[T], *, strict: bool = False) -> T:
     """Make a model, :class:`Receipt`, ``list[Model]``, ``dict[str, Model]`` ... of what :func:`to_dict` gave.
+
+    A model is read as one of an answer is: members that it does not know are in ``extra``, what does not fit its member
+    is in ``unread``, and both are sent as they came. So read strictly what somebody wrote by hand::
+
+        cart = from_dict({"items": [{"sku": "A", "quantity": 1}]}, Cart, strict=True)
+
+    Args:
+        value: JSON values with the names of the wire.
+        cls: What it is.
+        strict: Whether a member that a model does not know, or that does not fit, is an error.
 
     Raises:
         InvalidRequestError: It doesn't fit; the message begins with the path to what doesn't.
@@ -73,11 +84,16 @@ def from_dict(value: JSON, cls: type[T]) -> T:
     try:
         if _has_others(cls):
             raise TypeError  # cattrs makes one of any object: it passes over what it does not know
-        return structure(value, cls)
+        read = structure(value, cls)
     except WireError as error:
         problem = str(error)
     except Exception:  # whatever cattrs meets when it tries
         raise TypeError(f"nothing can be read as {cls!r}") from None
+    else:
+        slip = next(slips_in(read), None) if strict else None
+        if slip is None:
+            return read
+        problem = slip
     raise InvalidRequestError(problem)
 
 

@@ -62,7 +62,7 @@ def _model_check(cls: type[Model]) -> MemberCheck:
     def check(value: object) -> None:
         if not isinstance(value, cls):
             text = f"expected {an(cls)}, got {kind_of(value)}"
-            raise WireError(f"{text} (from_dict makes one)" if isinstance(value, Mapping) else text)
+            raise WireError(f"{text} (from_dict with strict=True makes one)" if isinstance(value, Mapping) else text)
 
     return MemberCheck(frozenset({cls}), check)
 

@@ -94,7 +94,7 @@ async def test_a_batch_on_two_workers_is_made_in_order() -> None:
         for request in sandbox.requests:
             if request.target.endswith("attributes"):
                 written.setdefault(request.target, []).append(json.loads(request.body)["n"])
-        assert sandbox.order("o_7")["consents"][0]["checked"] is True  # type: ignore[index]
+        assert sandbox.order("o_7")["consents"][0]["checked"] is True
     assert kinds_of(outcomes) == {"applied": 550, "not_sent": 1}
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, 552))
     assert all(outcome.change == changes[outcome.number - 1] for outcome in outcomes if outcome.number < 551)
@@ -110,7 +110,7 @@ async def test_a_resource_settles_after_an_answer_that_a_worker_lost() -> None:
         outcomes = await outcomes_of(batch)
         assert kinds_of(outcomes) == {"applied": 2}
         assert [outcome.waited > 0 for outcome in outcomes] == [False, True]
-        assert sandbox.order("o_0")["attributes"] == {"n": 1}  # type: ignore[index]
+        assert sandbox.order("o_0")["attributes"] == {"n": 1}
     assert sandbox.count == 3
 
 
@@ -190,7 +190,7 @@ async def test_an_abort_leaves_open_what_was_under_way(tmp_path: Path) -> None:
             outcomes = await outcomes_of(ClusterBatch(changes, cluster=cluster, settings=settings, journal=journal))
         assert set(kinds_of(outcomes)) <= {"applied", "applied_inferred"}
         assert len(outcomes) == 100 - kinds["applied"]
-        assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))  # type: ignore[index]
+        assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))
 
 
 async def test_the_loss_of_a_worker_loses_and_refuses_nothing(tmp_path: Path) -> None:

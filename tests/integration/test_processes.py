@@ -166,7 +166,7 @@ async def test_an_abort_leaves_open_what_was_under_way(path: Path) -> None:
             assert journal.summary().in_flight
             async with ProcessBatch(changes, processes=1, settings=settings, journal=journal, settle=0.0) as batch:
                 assert (await ended(batch)).done == 100 - done
-        assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))  # type: ignore[index]
+        assert all(not sandbox.order(f"o_{n}")["consents"] for n in range(100))
 
 
 @pytest.mark.parametrize("how", [ProcessBatch.stop, ProcessBatch.abort])

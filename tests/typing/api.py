@@ -93,6 +93,7 @@ def make() -> list[OrderClient]:
     """Clients of every kind."""
     sandbox = Sandbox()
     sandbox.faults.add(Fault.status(503, times=1), "latency:0.1")
+    assert sandbox.order("o")["consents"] == []
     return [
         OrderClient(environment=Environment.STAGE, slug="a", merchant="m", channel="1", auth=Source()),
         OrderClient(

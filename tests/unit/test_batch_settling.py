@@ -273,4 +273,4 @@ async def test_the_sandbox_applies_late_and_settling_keeps_the_order() -> None:
     async with client:
         outcomes = await outcomes_of(Batch(client, lines(20), concurrency=20, settle=0.5))
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED}
-    assert [sandbox.order(f"o_{n}")["attributes"] for n in range(20)] == [{"n": 1}] * 20  # type: ignore[index]
+    assert [sandbox.order(f"o_{n}")["attributes"] for n in range(20)] == [{"n": 1}] * 20

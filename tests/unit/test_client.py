@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from support import BASE_URL, TOKEN, ScriptedTransport, scripted
+from timeline import outcomes_of
 
 from norce_order_async import (
     AiohttpTransport,
@@ -32,6 +33,7 @@ from norce_order_async import (
     patch_consent,
     wait_until,
 )
+from norce_order_async.batch import Batch, DeleteConsent
 from norce_order_async.environ import settings_from
 from norce_order_async.middleware import Handler
 from norce_order_async.models import Consent, Hook, Order, Payment
@@ -196,8 +198,18 @@ async def test_options_hold_for_one_call() -> None:
 async def test_a_number_of_seconds_is_a_total() -> None:
     client, transport, _ = scripted(timeout=9)
     await delete_consent(client, "o_123", "ci")
-    await delete_consent(client, "o_123", "ci", options=CallOptions(timeout=4))
-    assert [request.call.timeout.total for request in transport.requests] == [9.0, 4.0]
+    assert transport.requests[0].call.timeout == Timeout(total=9)
+
+
+async def test_a_number_of_seconds_for_one_call_leaves_the_client_s_other_limits() -> None:
+    limits, order = Timeout(total=9, attempt=5, connect=2), b'{"id": "o_123"}'
+    client, transport, _ = scripted(200, 200, 200, (200, {}, order), timeout=limits)
+    options = CallOptions(timeout=4)
+    await delete_consent(client, "o_123", "ci", options=options)
+    await delete_consent(client.scoped(merchant="other"), "o_123", "ci", options=options)
+    assert len(await outcomes_of(Batch(client, [DeleteConsent("o_123", "ci")], options=options))) == 1
+    await wait_until(client, "o_123", lambda order: True, timeout=60, options=options)
+    assert {request.call.timeout for request in transport.requests} == {Timeout(total=4, attempt=5, connect=2)}
 
 
 async def test_operations_of_one_s_own_are_a_row_and_a_call() -> None:

@@ -232,10 +232,16 @@ def cyclic_cart() -> Cart:
         (Consent(text="\ud800"), "body.text: a lone surrogate cannot be written as UTF-8"),
         (Consent, "body: type is not a JSON value"),
         (cyclic_cart(), "body.attributes.carts[0].attributes: it contains itself"),
-        (Cart(items=anything([{"sku": "A"}])), "body.items[0]: expected an Item, got dict (from_dict makes one)"),
+        (
+            Cart(items=anything([{"sku": "A"}])),
+            "body.items[0]: expected an Item, got dict (from_dict with strict=True makes one)",
+        ),
         (Cart(items=[Item(), anything(None)]), "body.items[1]: expected an Item, got NoneType"),
         (Cart(items=anything({"sku": "A"})), "body.items: expected a list, got dict"),
-        (Order(cart=anything({"reference": "c"})), "body.cart: expected a Cart, got dict (from_dict makes one)"),
+        (
+            Order(cart=anything({"reference": "c"})),
+            "body.cart: expected a Cart, got dict (from_dict with strict=True makes one)",
+        ),
         (Order(cart=anything(Price())), "body.cart: expected a Cart, got Price"),
         (Order(consents=anything("ci_terms")), "body.consents: expected a list, got str"),
         (Order(attributes=anything("red")), "body.attributes: expected an object, got str"),
@@ -261,7 +267,10 @@ def cyclic_cart() -> Cart:
         (Order(created=anything(5)), "body.created: expected a date-time, got int"),
         (note(list[str] | None, "a"), "body.note: expected a list, got str"),
         (note(tuple[str, ...], ["a", 5]), "body.note[1]: expected a string, got int"),
-        (note(list[list[Item]], [[{"sku": 5}]]), "body.note[0][0]: expected an Item, got dict (from_dict makes one)"),
+        (
+            note(list[list[Item]], [[{"sku": 5}]]),
+            "body.note[0][0]: expected an Item, got dict (from_dict with strict=True makes one)",
+        ),
         (note(dict[str, int], [1]), "body.note: expected an object, got list"),
         (note(int | Decimal, "1.5"), "body.note: expected a number, got str"),
         (note(None | str, 5), "body.note: expected a string, got int"),
@@ -583,7 +592,7 @@ def test_an_element_that_could_not_be_read_keeps_its_place(given: Any, written: 
 async def test_a_dict_in_place_of_a_model_is_told_before_anything_is_sent() -> None:
     client, transport, _ = scripted(200)
     cart = Cart(items=cast("list[Item]", [{"sku": "A", "vat_rate": 0.25}]))
-    with pytest.raises(InvalidRequestError, match=r"^cart\.items\[0\]: expected an Item, got dict \(from_dict"):
+    with pytest.raises(InvalidRequestError, match=r"^cart\.items\[0\]: expected an Item, got dict \(from_dict with"):
         await update_cart(client, "o_1", cart)
     assert transport.requests == []
 

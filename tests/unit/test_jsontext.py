@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import attrs
 import pytest
 
 from norce_order_async import CallOptions, Edited, InvalidRequestError, OutcomeKind, Receipt, Timeout
@@ -81,6 +82,30 @@ def test_a_dict_shares_nothing_with_the_model() -> None:
     given["attributes"]["tags"].append("new")
     assert ORDER.attributes is not None
     assert ORDER.attributes["tags"] == ["å"]
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "says"),
+    [
+        ({"itmes": []}, Cart, "itmes: there is no such member"),
+        ({"items": [{"sku": "A", "qty": 1}]}, Cart, "items[0].qty: there is no such member"),
+        ({"items": [{"quantity": "2"}]}, Cart, "items[0].quantity: expected an integer, got a string"),
+        ([{"id": "p_1"}, {"amount": "x"}], list[Payment], "[1].amount: expected "),
+        ({"a": [{"ID": "p_1"}]}, dict[str, list[Payment]], "a[0].ID: there is no such member"),
+    ],
+)
+def test_what_a_model_does_not_know_or_does_not_fit_is_refused_where_it_is_read_strictly(
+    value: Any, kind: Any, says: str
+) -> None:
+    assert to_dict(from_dict(value, kind)) == value
+    with pytest.raises(InvalidRequestError, match=f"^{re.escape(says)}"):
+        from_dict(value, kind, strict=True)
+
+
+def test_what_fits_is_read_strictly_as_it_is_otherwise() -> None:
+    known = attrs.evolve(ORDER, extra={})
+    assert from_dict(to_dict(known), Order, strict=True) == known
+    assert from_dict(to_dict(RECEIPT), Receipt, strict=True) == RECEIPT
 
 
 def test_what_others_sent_is_written_whatever_it_is() -> None:

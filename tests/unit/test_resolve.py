@@ -182,10 +182,13 @@ async def test_a_value_counts_when_it_came_to_stand_after_the_first_attempt(resp
     assert (await resolve(client, CHANGE, lost(clock.wall()))).verdict is verdict
 
 
-async def test_it_waits_as_long_as_an_attempt_may_take_with_the_options_of_the_change() -> None:
+@pytest.mark.parametrize(("given", "settled"), [(Timeout(attempt=9.0), 9.0), (20, ATTEMPT)])
+async def test_it_waits_as_long_as_an_attempt_may_take_with_the_options_of_the_change(
+    given: Timeout | float, settled: float
+) -> None:
     client, _, clock = scripted(answered(order("false")), timeout=Timeout(attempt=ATTEMPT))
-    await resolve(client, CHANGE, lost(), options=CallOptions(timeout=Timeout(attempt=9.0)))
-    assert clock.now == 9.0
+    await resolve(client, CHANGE, lost(), options=CallOptions(timeout=given))
+    assert clock.now == settled
 
 
 async def test_it_waits_no_longer_where_the_clock_of_the_error_is_ahead() -> None:

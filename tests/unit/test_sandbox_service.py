@@ -437,9 +437,17 @@ class TestFaults:
         assert not sandbox.faults.remove(Fault.status(503, times=2))
         assert [str(fault) for fault in sandbox.faults] == ["status:503"]
 
-    def test_an_operation_that_there_is_not(self, sandbox: Sandbox) -> None:
-        with pytest.raises(ConfigurationError, match="PatchConsent"):
-            sandbox.faults.add(Fault.truncate(operation="PatchConsent"))
+    @pytest.mark.parametrize(
+        ("given", "told"),
+        [
+            ("PatchConsent", "'PatchConsent' (did you mean PatchCheckoutOrderConsent,"),
+            ("DeleteCheckoutOrderConsent", "RemoveCheckoutOrderConsent"),
+            ("delete_consent", "'delete_consent' (did you mean RemoveCheckoutOrderConsent?)"),
+        ],
+    )
+    def test_an_operation_that_there_is_not(self, sandbox: Sandbox, given: str, told: str) -> None:
+        with pytest.raises(ConfigurationError, match=re.escape(told)):
+            sandbox.faults.add(Fault.truncate(operation=given))
 
     def test_the_first_that_matches_strikes_and_latency_goes_with_it(self, sandbox: Sandbox) -> None:
         sandbox.faults.add(
@@ -600,7 +608,7 @@ async def _asgi(scope: object, receive: object, send: object) -> None:
 
 @pytest.mark.parametrize("adapter", [lambda: allow(), _asgi, web_app(Receiver())])
 def test_an_adapter_that_takes_no_call_is_refused_when_it_is_given(adapter: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"^the adapter of https://a\.example must take one argument, "):
+    with pytest.raises(ConfigurationError, match=r"^the adapter of https://a\.example, where it is no Receiver, must"):
         Callbacks(adapters={"https://a.example": adapter})
     assert Callbacks(adapters={"https://a.example": Receiver()}).adapters
 

@@ -40,7 +40,7 @@ def _answerable(instance: object, attribute: "attrs.Attribute[Any]", adapters: o
         name = f"the adapter of {without_secrets(beginning)}"
         check_shape(name, adapter, HANDLER)
         if not isinstance(adapter, Receiver):
-            check_takes_call(name, cast("Callable[..., object]", adapter))
+            check_takes_call(f"{name}, where it is no Receiver,", cast("Callable[..., object]", adapter))
 
 
 def _names(hosts: Collection[str]) -> Collection[str]:

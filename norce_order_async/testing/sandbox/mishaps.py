@@ -3,12 +3,14 @@
 import random
 import threading
 from collections.abc import Collection, Iterator
+from difflib import get_close_matches
 
 import attrs
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind
+from norce_order_async.wire.table import ROWS
 
 
 @attrs.frozen
@@ -59,6 +61,13 @@ class _Running:
     left: int | None
 
 
+def _no_operation(name: str, operations: Collection[str]) -> str:
+    of_function = [row.name for row in ROWS.values() if row.function.endswith(f".{name}")]
+    near = of_function or get_close_matches(name, sorted(operations), 4)
+    hint = f" (did you mean {', '.join(near)}?)" if near else ""
+    return f"the API has no operation {name!r}{hint}"
+
+
 class Faults:
     """The faults that are switched on, in order.
 
@@ -80,7 +89,7 @@ class Faults:
         """
         for fault in map(_fault, faults):
             if fault.operation is not None and fault.operation not in self._operations:
-                raise ConfigurationError(f"the API has no operation {fault.operation!r}")
+                raise ConfigurationError(_no_operation(fault.operation, self._operations))
             self._running.append(_Running(fault, fault.times))
 
     def clear(self) -> None:

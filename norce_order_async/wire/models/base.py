@@ -184,5 +184,18 @@ def unknown_in(model: Model, path: str = "") -> Iterator[str]:
         yield from (_inside(place, member) for member in inner.extra)
 
 
+def slips_in(value: object, path: str = "") -> Iterator[str]:
+    """What in models that somebody wrote by hand must be a slip, in words: what does not fit, and unknown members."""
+    if isinstance(value, Model):
+        yield from misfits_in(value, path)
+        yield from (f"{member}: there is no such member" for member in unknown_in(value, path))
+    elif isinstance(value, Mapping):
+        for name, element in cast("Mapping[str, object]", value).items():
+            yield from slips_in(element, _inside(path, name))
+    elif isinstance(value, list | tuple):
+        for index, element in enumerate(cast("Sequence[object]", value)):
+            yield from slips_in(element, f"{path}[{index}]")
+
+
 def _inside(path: str, member: str) -> str:
     return f"{path}.{member}" if path else member

@@ -84,7 +84,7 @@ def test_the_example_of_the_help_is_understood(name: str) -> None:
             ("sandbox", "--seed-order", "5"),
             "sandbox: unrecognized arguments: --seed-order (did you mean --seed-orders",
         ),
-        (("sandbox", "--fault", "status:503:operation=Nope"), "the API has no operation 'Nope'"),
+        (("sandbox", "--fault", "status:503:operation=Nope"), "the API has no operation 'Nope'\n"),
     ],
 )
 def test_bad_input_is_told_and_nothing_sent(
