@@ -87,6 +87,18 @@ async def test_what_was_recorded_is_replayed_alike(cassette: Path, sandbox: Sand
     }
 
 
+async def test_a_relative_path_counts_from_where_the_transport_was_made(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for _ in range(2):
+        monkeypatch.chdir(tmp_path)
+        transport = RecordingTransport("cassettes/one.json", SandboxTransport(sandbox))
+        monkeypatch.chdir("elsewhere")
+        await once(transport)
+    assert sandbox.count == 1
+
+
 async def test_a_retry_is_replayed_as_it_went(cassette: Path, sandbox: Sandbox) -> None:
     sandbox.faults.add("status:503:retry-after=2:times=1")
     for inner in (SandboxTransport(sandbox), None):
