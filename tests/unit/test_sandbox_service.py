@@ -439,7 +439,8 @@ class TestFaults:
 
     def test_an_operation_that_there_is_not(self, sandbox: Sandbox) -> None:
         with pytest.raises(ConfigurationError, match="PatchConsent"):
-            sandbox.faults.add(Fault.truncate(operation="PatchConsent"))
+            sandbox.faults.add("status:503", Fault.truncate(operation="PatchConsent"))
+        assert list(sandbox.faults) == []
 
     def test_the_first_that_matches_strikes_and_latency_goes_with_it(self, sandbox: Sandbox) -> None:
         sandbox.faults.add(
