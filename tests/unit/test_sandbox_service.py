@@ -27,6 +27,7 @@ from norce_order_async.testing import (
     FaultKind,
     Sandbox,
     SandboxResponse,
+    SandboxServer,
     SandboxTransport,
 )
 from norce_order_async.testing.contract import load_contract
@@ -547,6 +548,7 @@ def test_what_is_no_host_may_not_be_called(host: Any) -> None:
 
 FAULT: Any = Fault
 SANDBOX: Any = Sandbox
+SERVER: Any = SandboxServer
 CALLBACKS: Any = Callbacks
 NO_RETRY_AFTER: list[Any] = [[], 1j, True, timedelta(seconds=1)]
 NO_SECONDS: list[Any] = ["1", True, 10**400, []]
@@ -579,6 +581,8 @@ NO_SECONDS: list[Any] = ["1", True, 10**400, []]
         (lambda: SANDBOX(tokens=None), "tokens must be a sequence, got NoneType"),
         (lambda: SANDBOX(ignored_filters=7), "ignored_filters must be a sequence, got int"),
         (lambda: CALLBACKS(hosts=None), "hosts must be a sequence, got NoneType"),
+        (lambda: SERVER(SANDBOX(), host=""), "host must be text and not empty, got ''"),
+        (lambda: SERVER(SANDBOX(), host=None), "host must be text and not empty, got None"),
         (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
         (lambda: SANDBOX(remember=-1), "remember must be a whole number of requests, or 0, got -1"),
         (lambda: SANDBOX(remember="9"), "remember must be a whole number of requests, or 0, got '9'"),
