@@ -114,7 +114,6 @@ class OrderClient(Secretive):
         self._core = ClientCore(
             defaults=call_defaults(timeout, retry, clock, random),
             transport=default_transport() if transport is None else transport,
-            owns_transport=transport is None,
             shops=shops,
             sources=TokenSources(auth),
             lifecycle=Lifecycle(limit),

@@ -34,6 +34,7 @@ _LONGEST_ASKED = 3600.0
 _QUICK_FAILURES = 5  # further ones are as rare as the endpoint wants
 _LATE = 1.5
 """A request that failed after so many times its limit stood still with its event loop: that tells nothing."""
+_KEEPALIVE = 1.0  # seconds; the endpoint is asked once an hour or so, and each of many sources has a connection
 _OWN_PARAMETERS = frozenset({"grant_type", "client_id", "client_secret", "scope"})
 
 
@@ -130,7 +131,8 @@ class ClientCredentials(Refreshing):
             a member for each.
         timeout: Seconds that one token request may take, and how long after its start a refresh may begin another.
         min_interval: Seconds between a token and the next token request.
-        transport: What carries the requests, by default an :class:`AiohttpTransport`. :meth:`aclose` closes it.
+        transport: What carries the requests, by default an :class:`AiohttpTransport` whose connection ends a second
+            after its request. :meth:`aclose` closes it.
         allow_http: Whether ``token_url`` may be http for a host other than loopback; the secret goes unencrypted then.
         clock: Where time comes from; tests replace it.
         random: Where the random part of its waits comes from; tests replace it.
@@ -306,7 +308,7 @@ class ClientCredentials(Refreshing):
 
     async def _send(self, form: Form, start: float) -> Response:
         if self.transport is None:
-            self.transport = default_transport()
+            self.transport = default_transport(keepalive=_KEEPALIVE)
         call = Call("token", Repeat.SAFE, self.random.randbytes(16).hex(), start, Timeout(total=self.timeout), None)
         call.attempts.append(Attempt(number=1, started=0.0))
         request = Request(call, "POST", self.token_url, form.headers(), form.body())

@@ -5,20 +5,21 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from norce_order_async.batch.files import InputLine, read_changes
+from norce_order_async.batch.files import InputLine, read_changes, shown_name
 from norce_order_async.batch.kinds import ExecutePaymentAction, PatchConsents
 from norce_order_async.cli.output import tell
 from norce_order_async.cli.signals import on_ending
 from norce_order_async.cli.writing import Writing
+from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger
-from norce_order_async.core.wording import printable
+from norce_order_async.core.wording import counted, printable
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.testing.sandbox import SANDBOX_TOKEN, Sandbox
 from norce_order_async.testing.sandbox.callbacks import Callbacks
@@ -68,9 +69,31 @@ def _filled(options: argparse.Namespace) -> Sandbox:
     if options.orders_from is not None:
         # The commands that are printed work also where the file names the example order.
         example = InputLine(0, PatchConsents(_EXAMPLE_ORDER, dict.fromkeys(_EXAMPLE_CONSENTS, False)))
-        entries = chain([example], read_changes(Path(options.orders_from)))
+        entries = chain([example], _changes_in(options.orders_from))
         add_orders_of(sandbox, entries, merchant=_MERCHANT, channel=_CHANNEL)
     return sandbox
+
+
+def _changes_in(path: str) -> Iterator[InputLine]:
+    """What a batch file says; at its end it is told what of it is no change.
+
+    Raises:
+        ConfigurationError: It has lines, and none of them is a change.
+    """
+    changes, bad, first = 0, 0, ""
+    for entry in read_changes(Path(path)):
+        if entry.change is None:
+            bad += 1
+            first = first or f"line {entry.line}: {entry.problem}"
+        else:
+            changes += 1
+        yield entry
+    name = shown_name(path)
+    problem = f"{name}: {counted(bad, 'line')} cannot be read as changes, the first of them {first}"
+    if bad and not changes:
+        raise ConfigurationError(problem)
+    if bad or not changes:
+        tell(printable(f"norce-order: {problem if bad else f'no changes were read from {name}'}"))
 
 
 async def _serve(options: argparse.Namespace, sandbox: Sandbox) -> int:

@@ -39,6 +39,7 @@ from norce_order_async.sending.sources import TokenSources
 from norce_order_async.telemetry.telemetry import Telemetry
 from norce_order_async.transport import Transport
 from norce_order_async.transport.checked import checked as checked_transport
+from norce_order_async.transport.pools import PooledTransport
 
 
 @attrs.frozen(eq=False)
@@ -74,7 +75,6 @@ class ClientCore:
 
     defaults: CallDefaults
     transport: Transport
-    owns_transport: bool
     shops: Shops
     sources: TokenSources
     lifecycle: Lifecycle
@@ -127,7 +127,11 @@ class ClientCore:
     @property
     def has_open_connections(self) -> bool:
         """Whether there may be connections that nobody else closes."""
-        return self.owns_transport and self.shops.calls > 0 and not self.closed
+        match self.transport:
+            case PooledTransport(is_open=True):
+                return self.shops.calls > 0 and not self.closed
+            case _:
+                return False
 
     def stats(self) -> Stats:
         """What was done so far."""

@@ -95,12 +95,13 @@ class Pools(Generic[P]):
 
     Attributes:
         ready: The pools that requests may use.
+        closed: Whether it opens no more.
     """
 
     def __init__(self, make: Callable[[], P]) -> None:
         self.ready: dict[asyncio.AbstractEventLoop, P] = {}
         self._make = make
-        self._closed = False
+        self.closed = False
         self._lifetimes: dict[asyncio.AbstractEventLoop, _Lifetime[P]] = {}
         self._inherited: list[object] = []
         _all.add(self)
@@ -135,7 +136,7 @@ class Pools(Generic[P]):
         return pool
 
     def _check_open(self) -> None:
-        if self._closed:
+        if self.closed:
             raise ClientStateError(IS_CLOSED)
 
     async def aclose(self) -> None:
@@ -143,7 +144,7 @@ class Pools(Generic[P]):
 
         A loop of another thread closes its pool itself. If it does not run now, it does so when it runs next.
         """
-        self._closed = True
+        self.closed = True
         self.ready.clear()
         here = asyncio.get_running_loop()
         elsewhere: list[asyncio.Task[None]] = []
@@ -236,6 +237,14 @@ class PooledTransport(Transport, Generic[P]):
     async def aclose(self) -> None:
         """Close the connections of every event loop; closing twice is fine."""
         await self._pools.aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not closed, so that it may have connections.
+
+        :meta private:
+        """
+        return not self._pools.closed
 
     @abc.abstractmethod
     def _make_pool(self) -> P: ...

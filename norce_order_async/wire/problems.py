@@ -14,7 +14,7 @@ from norce_order_async.wire.decoders import Receipt, decode_receipt
 from norce_order_async.wire.error_body import json_in
 from norce_order_async.wire.json import JSON, WireError
 from norce_order_async.wire.models import ValidationError
-from norce_order_async.wire.refusals import status_error
+from norce_order_async.wire.refusals import status_error, without_token
 
 _SHOWN = 300
 
@@ -90,7 +90,7 @@ def _failed(problems: Sequence[ValidationError], response: Response) -> Validati
 def _read(response: Response) -> Sequence[ValidationError] | None:
     """The problems in a body, a list or ``{"errors": [...]}``; None if it is neither."""
     try:
-        value = json_in(response.body, response.headers.get("content-type", ""))
+        value = json_in(without_token(response), response.headers.get("content-type", ""))
     except WireError:
         return None
     if isinstance(value, Mapping):

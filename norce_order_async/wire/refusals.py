@@ -15,6 +15,8 @@ _IS_MARKUP = "it is HTML or XML"
 _IS_ERROR = "its body is shaped like an error"
 _START = 64
 _JSON_STARTS = (b"{", b"[")
+_LEAST = 16
+"""Characters of a token that is hidden in what is told of an answer: a shorter one may be any word."""
 
 
 def not_the_api(response: Response) -> NotTheApiError | None:
@@ -32,7 +34,7 @@ def not_the_api(response: Response) -> NotTheApiError | None:
             problem = _IS_ERROR
         else:
             return None
-    text = f"HTTP {response.status}, but {problem}: {excerpt(body)}"
+    text = f"HTTP {response.status}, but {problem}: {excerpt(without_token(response))}"
     return NotTheApiError(text, status=response.status, headers=response.headers, body=body)
 
 
@@ -76,12 +78,19 @@ def _media_type(content_type: str) -> str:
 def status_error(response: Response) -> StatusError:
     """The error that stands for a response which is not a 2xx."""
     content_type = response.headers.get("content-type", "")
-    known = read_error(response.body, content_type) or ErrorBody()
-    text = packed(response) or decoded(response.body, content_type)
+    body = without_token(response)
+    known = read_error(body, content_type) or ErrorBody()
+    text = packed(response) or decoded(body, content_type)
     return StatusError.class_for(response.status)(
         response.status, headers=dict(response.headers), body=response.body, code=known.code,
         message=known.message, text=None if known.code or known.message else text,
     )  # fmt: skip
+
+
+def without_token(response: Response) -> bytes:
+    """A response's body, without the token that was sent should it repeat it."""
+    token = response.request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
+    return response.body.replace(token, b"***") if len(token) >= _LEAST else response.body
 
 
 def packed(response: Response) -> str | None:

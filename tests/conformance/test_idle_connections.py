@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from norce_order_async import AiohttpTransport, HttptoolsTransport
+from norce_order_async import AiohttpTransport, ClientCredentials, HttptoolsTransport
 from norce_order_async.testing.conformance.base import make_request
 from norce_order_async.testing.conformance.origin import OK, Peer, RawOrigin, Serve
 from norce_order_async.transport import HostResolver
@@ -136,3 +136,20 @@ async def test_the_sweep_of_idle_connections_keeps_no_caller_s_context(kind: Any
             await asyncio.create_task(visit())
         gc.collect()
         assert first() is None
+
+
+async def test_token_sources_keep_no_connections_to_their_endpoint() -> None:
+    body = b'{"access_token": "t", "expires_in": 3600}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    async def serve(peer: Peer) -> None:
+        while await peer.request():
+            peer.write(answer)
+
+    async with RawOrigin(serve) as origin:
+        sources = [ClientCredentials(token_url=origin.url, client_id="i", client_secret="s") for _ in range(3)]
+        for source in sources:
+            assert await source.get() == "t"
+        await gone(origin.peers)
+        for source in sources:
+            await source.aclose()

@@ -33,6 +33,7 @@ from norce_order_async import (
     Timeout,
     get_order,
     patch_attributes,
+    validate,
 )
 from norce_order_async.testing.conformance.lines import forever
 from norce_order_async.testing.conformance.origin import response_bytes
@@ -78,6 +79,27 @@ async def test_the_token_and_bodies_are_in_nothing_that_is_shown(name: str, capl
     for text in [*shown, caplog.text, *(repr(vars(record)) for record in caplog.records)]:
         assert TOKEN not in text
         assert EMAIL not in text
+
+
+LONG = "canary-token-of-32-characters-77"
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, '{"code": "unauthorized", "message": "Bearer %s is not known"}'),
+        (400, '[{"code": "x", "message": "Bearer %s is not known"}]'),
+        (404, "<p>Bearer %s is not known"),
+        (200, "<p>Bearer %s is not known"),
+    ],
+)
+async def test_a_token_that_the_answer_repeats_is_in_no_text_of_an_error(status: int, body: str) -> None:
+    for token, told in ((LONG, "***"), ("is", "is")):  # a short one may be any word
+        client, _, _ = support.scripted((status, {}, (body % token).encode()), auth=token)
+        with pytest.raises(CallError) as caught:
+            await validate(client, "o_123")
+        assert f"Bearer {told} is not known" in str(caught.value)
+        assert LONG not in f"{caught.value!r} {getattr(caught.value, 'message', '')}"
 
 
 # Local variables, as whatever renders them shows them

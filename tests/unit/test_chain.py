@@ -12,6 +12,7 @@ import pytest
 from support import TOKEN, ScriptedTransport, scripted
 
 from norce_order_async import (
+    AiohttpTransport,
     Attempt,
     CallError,
     CallOptions,
@@ -20,6 +21,7 @@ from norce_order_async import (
     ConfigurationError,
     ConnectionLost,
     DeadlineExceeded,
+    HttptoolsTransport,
     OrderClient,
     OutcomeKind,
     RetryBudget,
@@ -31,6 +33,7 @@ from norce_order_async import (
 )
 from norce_order_async.middleware import Call, Handler
 from norce_order_async.testing.conformance.base import settle
+from norce_order_async.testing.conformance.origin import RawOrigin
 from norce_order_async.transport import Request, Response
 
 
@@ -236,18 +239,32 @@ async def test_nothing_is_tried_again_once_the_client_is_closed() -> None:
     assert (caught.value.gave_up, caught.value.outcome) == ("the client was closed", OutcomeKind.UNKNOWN)
 
 
-async def test_an_unclosed_client_is_one_warning_that_names_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("norce_order_async.client.default_transport", lambda: ScriptedTransport(200))
-    client = OrderClient(base_url="http://localhost", merchant="m", channel="1", auth=TOKEN)
-    await delete_consent(client, "o_1", "ci")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        del client
-        gc.collect()
-    (warning,) = caught
-    assert warning.category is ResourceWarning
-    assert "async with" in str(warning.message)
-    assert "aclose()" in str(warning.message)
+@pytest.mark.parametrize(
+    ("make", "closed"),
+    [
+        (type(None), "nothing"),
+        (type(None), "the client"),
+        (AiohttpTransport, "nothing"),
+        (HttptoolsTransport, "nothing"),
+        (HttptoolsTransport, "the client"),
+        (HttptoolsTransport, "its transport"),
+    ],
+)
+async def test_an_unclosed_client_is_one_warning_that_names_the_fix(make: Any, closed: str) -> None:
+    async with RawOrigin() as origin:
+        transport = make()
+        client = OrderClient(base_url=origin.url, merchant="m", channel="1", auth=TOKEN, transport=transport)
+        await delete_consent(client, "o_1", "ci")
+        if closed != "nothing":
+            await (client if closed == "the client" else transport).aclose()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del client, transport
+            gc.collect()
+        messages = [str(each.message) for each in caught if each.category is ResourceWarning]
+        told = [message for message in messages if message.startswith("unclosed OrderClient(")]
+        assert len(told) == (closed == "nothing")
+        assert all("async with" in message and "aclose()" in message for message in told)
 
 
 async def test_the_statistics_add_up_over_all_views() -> None:

@@ -4,6 +4,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from support import ScriptedTransport
 
 from norce_order_async import (
+    BadRequestError,
     ClientCredentials,
     ConfigurationError,
     DecodeError,
@@ -85,6 +87,18 @@ async def test_what_was_recorded_is_replayed_alike(cassette: Path, sandbox: Sand
         "channel": "1",
         "body": {"json": {"id": "ci_a", "checked": True}},
     }
+
+
+async def test_a_relative_path_counts_from_where_the_transport_was_made(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    for _ in range(2):
+        monkeypatch.chdir(tmp_path)
+        transport = RecordingTransport("cassettes/one.json", SandboxTransport(sandbox))
+        monkeypatch.chdir("elsewhere")
+        await once(transport)
+    assert sandbox.count == 1
 
 
 async def test_a_retry_is_replayed_as_it_went(cassette: Path, sandbox: Sandbox) -> None:
@@ -423,6 +437,19 @@ async def test_personal_data_is_scrubbed_on_both_sides(cassette: Path, sandbox: 
             await list_orders(caller, billing_emails=["anna@example.com"])
     assert (order.attributes or {})["team"] == [{"name": "somebody"}]
     assert "nna" not in cassette.read_text(encoding="utf-8")
+
+
+async def test_true_is_not_replayed_as_1(cassette: Path, sandbox: Sandbox) -> None:
+    sandbox.faults.add("status:400:times=1")
+    for inner, values in ((SandboxTransport(sandbox), (True, 1)), (None, (1.0, True))):
+        async with client(RecordingTransport(cassette, inner)) as caller:
+            for value in values:
+                with pytest.raises(BadRequestError) if value is True else nullcontext():
+                    await patch_attributes(caller, "o_1", {"exported": value})
+    async with client(RecordingTransport(cassette)) as caller:
+        await patch_attributes(caller, "o_1", {"exported": 1})
+        with pytest.raises(NotRecordedError, match=r"differs in body \(exported\)"):
+            await patch_attributes(caller, "o_1", {"exported": 1})
 
 
 async def test_numbers_are_replayed_with_their_digits_and_the_file_can_be_edited(

@@ -27,6 +27,7 @@ from norce_order_async.testing import (
     FaultKind,
     Sandbox,
     SandboxResponse,
+    SandboxServer,
     SandboxTransport,
 )
 from norce_order_async.testing.contract import load_contract
@@ -447,7 +448,8 @@ class TestFaults:
     )
     def test_an_operation_that_there_is_not(self, sandbox: Sandbox, given: str, told: str) -> None:
         with pytest.raises(ConfigurationError, match=re.escape(told)):
-            sandbox.faults.add(Fault.truncate(operation=given))
+            sandbox.faults.add("status:503", Fault.truncate(operation=given))
+        assert list(sandbox.faults) == []
 
     def test_the_first_that_matches_strikes_and_latency_goes_with_it(self, sandbox: Sandbox) -> None:
         sandbox.faults.add(
@@ -554,6 +556,7 @@ def test_what_is_no_host_may_not_be_called(host: Any) -> None:
 
 FAULT: Any = Fault
 SANDBOX: Any = Sandbox
+SERVER: Any = SandboxServer
 CALLBACKS: Any = Callbacks
 NO_RETRY_AFTER: list[Any] = [[], 1j, True, timedelta(seconds=1)]
 NO_SECONDS: list[Any] = ["1", True, 10**400, []]
@@ -586,6 +589,8 @@ NO_SECONDS: list[Any] = ["1", True, 10**400, []]
         (lambda: SANDBOX(tokens=None), "tokens must be a sequence, got NoneType"),
         (lambda: SANDBOX(ignored_filters=7), "ignored_filters must be a sequence, got int"),
         (lambda: CALLBACKS(hosts=None), "hosts must be a sequence, got NoneType"),
+        (lambda: SERVER(SANDBOX(), host=""), "host must be text and not empty, got ''"),
+        (lambda: SERVER(SANDBOX(), host=None), "host must be text and not empty, got None"),
         (lambda: SANDBOX(callbacks={}), "callbacks must be Callbacks, got dict"),
         (lambda: SANDBOX(remember=-1), "remember must be a whole number of requests, or 0, got -1"),
         (lambda: SANDBOX(remember="9"), "remember must be a whole number of requests, or 0, got '9'"),

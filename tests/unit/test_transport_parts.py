@@ -1,10 +1,12 @@
 """Parts that the transports have in common."""
 
 import ssl
+from collections import defaultdict
 from typing import Any
 
 import pytest
 
+from norce_order_async.transport.connections import MOST_IDLE, take_surplus
 from norce_order_async.transport.errors import refused_certificate
 from norce_order_async.transport.messages import ResponseHeaders
 
@@ -49,3 +51,13 @@ def test_of_several_headers_with_one_name_the_last_counts() -> None:
 def test_only_spaces_and_tabs_around_a_value_are_no_part_of_it() -> None:
     head = [b"Transfer-Encoding", b"\x0bchunked", b"a", b" \t b\xa0 "]
     assert dict(ResponseHeaders(head)) == {"transfer-encoding": "\x0bchunked", "a": "b\xa0"}
+
+
+def test_hosts_without_an_idle_connection_are_forgotten() -> None:
+    idle = defaultdict[str, list[int]](list)
+    closed: list[int | None] = []
+    for number in range(3 * MOST_IDLE):
+        closed.append(take_surplus(idle, lambda connection: connection, lambda connection: connection != 0))
+        idle[f"host {number}"].append(number)
+    assert [number for number in closed if number is not None] == list(range(1, 2 * MOST_IDLE))
+    assert len(idle) <= MOST_IDLE + 1

@@ -16,6 +16,7 @@ from norce_order_async.core.wording import reason_of
 from norce_order_async.testing.recording.layout import laid_out
 from norce_order_async.testing.recording.messages import Asked, answer_in, asked_in, check_member
 from norce_order_async.testing.recording.scrubbing import Scrubber
+from norce_order_async.wire.equality import same
 from norce_order_async.wire.json import WireError, decode_json
 
 _FORMAT = 1
@@ -97,7 +98,7 @@ class Cassette:
                 if exchange.played or exchange.asked.path != asked.path:
                     continue
                 # More may be kept of it, because later requests were found by that.
-                if exchange.asked == asked or exchange.asked.without_secrets(scrubber) == asked:
+                if same(exchange.asked, asked) or same(exchange.asked.without_secrets(scrubber), asked):
                     exchange.played = True
                     return exchange.answer
         return None
@@ -197,7 +198,7 @@ def _shown(asked: Asked) -> str:
 
 def _differences(recorded: Asked, asked: Asked) -> list[str]:
     names = [field.name for field in attrs.fields(Asked)]
-    differing = [name for name in names if getattr(recorded, name) != getattr(asked, name)]
+    differing = [name for name in names if not same(getattr(recorded, name), getattr(asked, name))]
     members = ", ".join(_members(recorded.body, asked.body))
     return [f"{name} ({members})" if name == "body" and members else name for name in differing]
 
@@ -208,4 +209,4 @@ def _members(*bodies: Mapping[str, Any] | None) -> list[str]:
     if not all(isinstance(content, Mapping) for content in contents):
         return []
     one, other = cast("list[Mapping[str, Any]]", contents)
-    return sorted(name for name in one.keys() | other.keys() if one.get(name, ...) != other.get(name, ...))
+    return sorted(name for name in one.keys() | other.keys() if not same(one.get(name, ...), other.get(name, ...)))

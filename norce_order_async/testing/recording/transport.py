@@ -61,7 +61,7 @@ class RecordingTransport(Transport):
             inner = checked(check_shape("inner", inner, TRANSPORT))
         if scrub is not None:
             check_shape("scrub", scrub, HOOK)
-        path = Path(cassette)
+        path = Path(cassette).absolute()  # the program may change its folder before it is written
         if mode == "none" and not path.exists():
             raise ConfigurationError(f"there is no cassette {path}; record it in another mode")
         self._cassette = Cassette.shared(path, self)

@@ -82,15 +82,16 @@ class Faults:
         """Requests are struck in other threads, too."""
 
     def add(self, *faults: Fault | str) -> None:
-        """Switch faults on, as values or in the form that :meth:`Fault.parse` reads.
+        """Switch faults on, as values or in the form that :meth:`Fault.parse` reads; all of them or none.
 
         Raises:
             ConfigurationError: A text that cannot be read, something else, or an operation that the API lacks.
         """
-        for fault in map(_fault, faults):
+        checked = list(map(_fault, faults))
+        for fault in checked:
             if fault.operation is not None and fault.operation not in self._operations:
                 raise ConfigurationError(_no_operation(fault.operation, self._operations))
-            self._running.append(_Running(fault, fault.times))
+        self._running.extend(_Running(fault, fault.times) for fault in checked)
 
     def clear(self) -> None:
         """Switch all faults off."""

@@ -62,13 +62,13 @@ class SandboxServer:
 
     Args:
         sandbox: Who answers; several servers may share one.
-        host: The address to listen on, loopback by default.
+        host: The address to listen on, loopback by default; ``0.0.0.0`` is every address of the machine.
         port: The port to listen on; 0 takes a free one.
         console: Serve a page at ``/`` that shows orders, requests and calls: ``read``, or ``write`` if it may switch
             faults too.
 
     Raises:
-        ConfigurationError: ``console`` is something else.
+        ConfigurationError: ``console`` is something else, or ``host`` is empty or no text.
     """
 
     def __init__(
@@ -81,6 +81,8 @@ class SandboxServer:
     ) -> None:
         if console not in (None, "read", "write"):
             raise ConfigurationError(f"console must be read, write or None, got {console!r}")
+        if not isinstance(host, str) or not host:  # to asyncio that is every address
+            raise ConfigurationError(f"host must be text and not empty, got {host!r} (0.0.0.0 is every address)")
         self._sandbox = sandbox
         self._host = host
         self._port = port

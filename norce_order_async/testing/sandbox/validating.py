@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 
 from norce_order_async.testing.sandbox import outgoing
 from norce_order_async.testing.sandbox.callbacks import Callbacks
 from norce_order_async.testing.sandbox.exchange import AdapterReply, Ask, Refused, Steps
 from norce_order_async.testing.sandbox.store import Part, Store, WireOrder
+from norce_order_async.testing.sandbox.totals import EXACT
 from norce_order_async.wire.json import JSON
 
 _COUNT_FOR_NOTHING = frozenset({"removed", "failed", "declined"})
@@ -40,7 +42,7 @@ def _own_problems(order: WireOrder) -> list[str]:
         problems.append("cart-empty")
     total = _amount(order.get("total", {}).get("includingVat"))
     amounts = [_amount(one.get("amount")) for one in order["payments"] if one.get("state") not in _COUNT_FOR_NOTHING]
-    if total > 0 and sum(amounts) != total:
+    if total > 0 and reduce(EXACT.add, amounts, Decimal(0)) != total:
         problems.append("payment-amount-mismatch" if amounts else "payment-missing")
     return problems
 

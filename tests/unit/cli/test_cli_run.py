@@ -210,9 +210,9 @@ def test_what_cannot_be_shown_in_names_is_escaped_and_can_be_pasted(
     assert words.decode().split("\0")[3] == f"{name}.j"
 
 
-def test_the_example_order_of_the_sandbox_stays_where_a_file_changes_it(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Sandbox]:
+    """What ``norce-order sandbox`` serves, which ends at once."""
     made: list[Sandbox] = []
 
     async def serve(_: object, sandbox: Sandbox) -> int:
@@ -220,9 +220,35 @@ def test_the_example_order_of_the_sandbox_stays_where_a_file_changes_it(
         return 0
 
     monkeypatch.setattr("norce_order_async.cli.sandbox._serve", serve)
+    return made
+
+
+def test_the_example_order_of_the_sandbox_stays_where_a_file_changes_it(shell: Shell, served: list[Sandbox]) -> None:
     line = {"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_other"}
     Path("orders.jsonl").write_text(json.dumps(line), encoding="utf-8")
     assert shell("sandbox", "--orders-from", "orders.jsonl")[0] == 0
-    (sandbox,) = made
+    assert shell.errors == ""
+    (sandbox,) = served
     order: Any = sandbox.order("o_123")
     assert {consent["id"] for consent in order["consents"]} == {"ci_newsletter", "ci_terms", "ci_other"}
+
+
+GOOD = '{"op": "delete_consent", "order_id": "o_7", "consent_id": "ci"}\n'
+MISSPELT = GOOD.replace("consent", "consnt", 1)
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "told"),
+    [
+        (GOOD + 2 * MISSPELT, 0, "orders.jsonl: 2 lines cannot be read as changes, the first of them line 2: "),
+        (MISSPELT, 3, "orders.jsonl: 1 line cannot be read as changes, the first of them line 1: "),
+        ("", 0, "no changes were read from orders.jsonl"),
+    ],
+)
+def test_the_sandbox_tells_which_lines_of_a_file_give_it_no_order(
+    shell: Shell, served: list[Sandbox], content: str, code: int, told: str
+) -> None:
+    Path("orders.jsonl").write_text(content, encoding="utf-8")
+    assert shell("sandbox", "--orders-from", "orders.jsonl")[0] == code
+    assert shell.errors.startswith(f"norce-order: {told}")
+    assert [sandbox.order("o_7") is not None for sandbox in served] == [GOOD in content] * (code == 0)
