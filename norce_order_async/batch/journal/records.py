@@ -101,7 +101,7 @@ def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: Sta
         return only is None
     check_same(entry, state)
     outcome = state.outcome or OutcomeKind.UNKNOWN
-    wanted = state.outcome is None if only is None else outcome in only or state.reopened
+    wanted = state.reopened or (state.outcome is None if only is None else outcome in only)
     return wanted and not (state.once and state.may_stand)
 
 

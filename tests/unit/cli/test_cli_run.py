@@ -14,7 +14,8 @@ import pytest
 from shell import Shell, no_transport
 from support import ScriptedTransport
 
-from norce_order_async import ConfigurationError, ConnectError, Timeout
+from norce_order_async import ConfigurationError, ConnectError, OutcomeKind, Timeout
+from norce_order_async.batch import Journal, JournalReader
 from norce_order_async.testing import Sandbox
 
 
@@ -173,6 +174,20 @@ def test_the_status_of_a_journal_without_a_run(shell: Shell, done: Path) -> None
         db.execute("DELETE FROM runs")
     assert shell("batch", "status", str(done)) == (3, "")
     assert "knows of no run" in shell.errors
+
+
+def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(shell: Shell) -> None:
+    line = {"op": "patch_attributes", "order_id": "o_123", "attributes": {"n": 1}}
+    Path("changes.jsonl").write_text(f"{json.dumps(line)}\n" * 2, encoding="utf-8")
+    assert shell("batch", "run", "changes.jsonl")[0] == 0
+    path = Path("changes.jsonl.journal")
+    with JournalReader.open(path) as reader:
+        inputs, target = reader.inputs, reader.target
+    with Journal.open(path, inputs=inputs, target=target) as journal:
+        journal.reopen([OutcomeKind.APPLIED], None, None)
+    code, out = shell("batch", "status", str(path))
+    assert (code, "        2  applied           done\n" in out) == (1, True)
+    assert "The same command goes on with what is left" in out
 
 
 @pytest.mark.parametrize("flag", ["--html", "--undo"])
