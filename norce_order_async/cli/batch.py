@@ -203,7 +203,10 @@ def _tell_why_nothing(
 ) -> None:
     """Say why a run made nothing, where it was not stopped."""
     if options.only is not None:
-        tell("norce-order: nothing was made: --only names no outcome of a change that is made again")
+        why = "--only names no outcome of a change that is made again"
+        if not options.once and account.summary.to_make_again(options.only)[1]:
+            why = "what --only names is made again with --once"
+        tell(f"norce-order: nothing was made: {why}")
     elif not account.summary.total:
         tell(f"norce-order: no changes were read from {printable(', '.join(file.name for file in files))}")
     elif not options.resolve:

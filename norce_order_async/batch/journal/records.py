@@ -91,7 +91,7 @@ def check_same(entry: InputLine, state: State) -> None:
         )
 
 
-def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:
+def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None, *, once: bool) -> bool:
     """Whether a change is made in this run; another run may have made it.
 
     Raises:
@@ -102,7 +102,9 @@ def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: Sta
     check_same(entry, state)
     outcome = state.outcome or OutcomeKind.UNKNOWN
     wanted = state.reopened or (state.outcome is None if only is None else outcome in only)
-    return wanted and not (state.once and state.may_stand)
+    # What is not made for lack of ``once`` keeps the outcome that it has.
+    is_allowed = once or state.outcome is None or entry.change is None or entry.change.not_twice is None
+    return wanted and is_allowed and not (state.once and state.may_stand)
 
 
 @attrs.frozen

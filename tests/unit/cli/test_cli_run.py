@@ -57,6 +57,15 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     assert shell.sandbox.count == requests + 5
 
 
+def test_that_nothing_was_made_for_lack_of_once_is_said(shell: Shell) -> None:
+    line = {"op": "update_state", "order_id": "o_123", "status": "accepted"}
+    Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    assert shell("batch", "run", "changes.jsonl")[0] == 1
+    code, out = shell("batch", "run", "changes.jsonl", "--only", "failed")
+    assert (code, "the same command with --once --only failed" in out) == (1, True)
+    assert "norce-order: nothing was made: what --only names is made again with --once\n" in shell.errors
+
+
 def test_without_a_place_for_a_temporary_journal_it_does_not_start(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
