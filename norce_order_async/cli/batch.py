@@ -166,7 +166,7 @@ async def _run(
             last = batch if resolver.stopped is None else resolver  # the batch may have left a merchant undone
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
-        _end(journal, last.stopped)
+        _end(journal, source, last.stopped)
         await client.aclose()  # its idle connections are open files, and the reports need some
         unwritten = write_reports(options, source, journal)
         account = Account(
@@ -174,7 +174,7 @@ async def _run(
             summary=journal.summary(),
             samples=tuple(journal.samples()),
             runs=journal.runs,
-            total=total,
+            total=total_of(journal.inputs),
             ended=batch.progress.ended,
             elapsed=display.elapsed,
             stopped=last.stopped,
@@ -225,8 +225,10 @@ def _exit_code(last: _Ended, account: Account) -> int:
     return 1 if account.summary.failed or account.left or account.stopped is not None else 0
 
 
-def _end(journal: Journal, stopped: str | None) -> None:
-    """Write down how the run ended, if the journal can still be written."""
+def _end(journal: Journal, source: Input, stopped: str | None) -> None:
+    """Write down how the run ended, and how long its input is, if the journal can still be written."""
+    with suppress(ConfigurationError):
+        journal.write_counts(source.counts)
     with suppress(ConfigurationError):
         if stopped is not None:
             journal.set_stopped(stopped)

@@ -57,6 +57,22 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     assert shell.sandbox.count == requests + 5
 
 
+def test_what_of_standard_input_was_never_begun_is_left(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"op": "delete_consent", "order_id": f"nope_{number}", "consent_id": "c"} for number in range(5)]
+    Path("changes").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    for more in (("--max-failures", "1", "--concurrency", "1"), ("--only", "failed"), ("--only", "unknown")):
+        with Path("changes").open(encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert shell("batch", "run", "-", "--journal", "j", *more)[0] == 1
+    code, out = shell("batch", "status", "j")
+    assert (code, "1 of 5 changes have an outcome" in out) == (1, True)
+    assert "        4  left              not begun, or to be tried again\n" in out
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        shell("batch", "run", "-", "--journal", "j")
+    assert "5 of 5 changes have an outcome" in shell("batch", "status", "j")[1]
+
+
 def test_that_nothing_was_made_for_lack_of_once_is_said(shell: Shell) -> None:
     line = {"op": "update_state", "order_id": "o_123", "status": "accepted"}
     Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
