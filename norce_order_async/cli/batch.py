@@ -26,7 +26,7 @@ from norce_order_async.cli.events import Events
 from norce_order_async.cli.interrupts import Interrupts
 from norce_order_async.cli.open_files import advice_for_open_files, allow_connections
 from norce_order_async.cli.output import tell
-from norce_order_async.cli.output_files import check_output_file, files_of_journal
+from norce_order_async.cli.output_files import check_output_file, files_of_journal, is_standard_input
 from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
@@ -83,6 +83,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
         if name is None:
             continue
         check_output_file(f"--{flag}", name, taken, at_the_end=flag != "journal")
+        if "-" in options.files and is_standard_input(name):
+            raise ConfigurationError(f"{name} is the input: choose another --{flag}")
         if flag == "report":
             check_report_name(Path(name))
         elif flag == "journal":

@@ -73,6 +73,21 @@ def test_what_of_standard_input_was_never_begun_is_left(shell: Shell, monkeypatc
     assert "5 of 5 changes have an outcome" in shell("batch", "status", "j")[1]
 
 
+@pytest.mark.parametrize("flag", ["--report", "--html", "--journal", "--undo"])
+def test_the_file_that_standard_input_comes_from_is_never_overwritten(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    before = '{"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_terms"}'
+    Path("changes.jsonl").write_text(before, encoding="utf-8")
+    Path("link.jsonl").hardlink_to("changes.jsonl")
+    with Path("changes.jsonl").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        journal = () if flag == "--journal" else ("--journal", "j")
+        assert shell("batch", "run", "-", flag, "link.jsonl", *journal)[0] == 3
+    assert f"link.jsonl is the input: choose another {flag}" in shell.errors
+    assert (Path("changes.jsonl").read_text(encoding="utf-8"), Path("j").exists()) == (before, False)
+
+
 def test_that_nothing_was_made_for_lack_of_once_is_said(shell: Shell) -> None:
     line = {"op": "update_state", "order_id": "o_123", "status": "accepted"}
     Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
