@@ -157,8 +157,8 @@ async def _run(
             display = Display(batch, writing, total)
             names: list[JSON] = [file.name for file in files]
             events = Events(batch, writing, is_on=options.output == "jsonl")
-            await events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
-            interrupted, failure = await _follow(batch, display, events, writing)
+            begin: dict[str, JSON] = {"inputs": names, "total": total, "target": target, "journal": str(path)}
+            interrupted, failure = await _follow(batch, display, events, writing, begin)
         last: _Ended = batch
         if options.resolve and failure is None and batch.state.stopped is None:
             resolver, interrupted = await resolve_unknown(
@@ -260,9 +260,9 @@ def _advice(last: _Ended) -> str | None:
 
 
 async def _follow(
-    batch: RunsOnce, display: Display, events: Events, writing: Writing
+    batch: RunsOnce, display: Display, events: Events, writing: Writing, begin: dict[str, JSON]
 ) -> tuple[bool, ConfigurationError | None]:
-    """Let it run, and show how it goes.
+    """Let it run, and show how it goes; once its beginning is told, so is its end.
 
     Returns:
         Whether it was interrupted, and what of its input or journal was lost while it ran.
@@ -270,6 +270,7 @@ async def _follow(
     failure: ConfigurationError | None = None
     interrupts = Interrupts(batch, writing, display.note)
     try:
+        await events.tell("begin", begin)
         async with display, events:
             async for told in batch:
                 if isinstance(told, Outcome):

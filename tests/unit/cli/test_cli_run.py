@@ -1,5 +1,6 @@
 """``batch run``: what is told while it runs, and of changes that it passes over."""
 
+import asyncio
 import errno
 import json
 import os
@@ -36,6 +37,23 @@ def test_each_event_has_its_name_whatever_is_in_a_line(shell: Shell, members: st
     events = [json.loads(line) for line in out.splitlines()]
     assert (code, [event["event"] for event in events]) == (1, ["begin", "change", "end"])
     assert (events[1]["_line"], events[1]["_outcome"]) == (1, "not_sent")
+
+
+def test_a_batch_that_is_interrupted_while_it_starts_tells_its_end(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()  # as an event loop does at Ctrl-C
+
+    monkeypatch.setattr("norce_order_async.cli.batch.refuse_to_replace", interrupted)
+    Path("changes.jsonl").write_text('{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}', encoding="utf-8")
+    code, out = shell("batch", "run", "changes.jsonl", "--output", "jsonl", "--report", "report.jsonl")
+    begin, end = map(json.loads, out.splitlines())
+    assert (code, begin["event"], end["event"]) == (130, "begin", "end")
+    assert (end["stopped"], end["left"], Path("report.jsonl").exists()) == ("interrupted", 1, True)
+    assert "Stopped: interrupted" in shell("batch", "status", "changes.jsonl.journal")[1]
 
 
 def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
