@@ -44,7 +44,7 @@ class InputFile:
         name: What it is called.
         digest: The SHA-256 of its content, and of the layout if one is given, in hexadecimal; None where it can be
             read only once.
-        changes: How many changes it holds; None where it can be read only once.
+        changes: How many changes it holds; None where it can be read only once, and was not read to its end.
     """
 
     name: str
@@ -99,6 +99,7 @@ class Input:
         self._layout = layout
         self._begun = False
         self._seen: dict[str, Fingerprint] = {}
+        self._counts: dict[str, int] = {}
         if not paths:
             raise ConfigurationError("no file to read changes from")
         known: set[object] = set()
@@ -148,11 +149,27 @@ class Input:
         for path in self._paths:
             file = shown_name(path) if len(self._paths) > 1 else None
             again = Rereading(self._seen[path]) if path in self._seen else None
-            yield read_file(
+            entries = read_file(
                 path, self._format, self._layout, file=file, note=None if again is None else again.note, unread=unread
             )
+            yield self._counted(path, entries) if path in streams else entries
             if again is not None:
                 again.end()
+
+    def _counted(self, path: str, entries: Iterator[InputLine]) -> Iterator[InputLine]:
+        count = 0
+        for entry in entries:
+            count += 1
+            yield entry
+        self._counts[path] = count
+
+    @property
+    def counts(self) -> list[int | None]:
+        """How many changes each file holds that can be read only once; None for one that was not read to its end.
+
+        :meta private:
+        """
+        return [self._counts.get(path) for path in self._paths]
 
     def entries(self) -> Iterator[InputLine] | AsyncIterator[InputLine]:
         """The entries for an event loop: what may wait for its other end is read in a thread.

@@ -211,10 +211,11 @@ class ProcessBatch(RunsOnce):
 
     def _take(self, first: int, entries: list[InputLine]) -> None:
         known = self._journal.states(first, first + len(entries) - 1)
-        links, only, passed = self._links, self._settings.only, self._clock.monotonic() - self._began
+        links, only, once = self._links, self._settings.only, self._settings.once
+        passed = self._clock.monotonic() - self._began
         for number, entry in enumerate(entries, first):
             made, state = True, known.get(number)
-            if (state is not None or only is not None) and not is_wanted(only, entry, state):
+            if (state is not None or only is not None) and not is_wanted(only, entry, state, once=once):
                 self._tally.passed += state is not None
                 if state is None or state.settles_after(self._began_wall, self._settle) <= passed:
                     continue  # nothing that comes after it has to wait

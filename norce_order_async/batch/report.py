@@ -68,7 +68,8 @@ class Summary:
         requests: How many requests were made.
         retried: How many changes took more than one request.
         in_flight: How many changes are under way and have no outcome yet.
-        unfinished: How many of the unknown ones were sent by a run that ended before, and are continued by the next.
+        unfinished: How many an earlier run has left to the next one: unknown ones that were sent, and done ones to be
+            made once more.
         not_again: How many of the unknown ones must not be made twice, so that no run makes them again.
         looked_at: How many of those were looked at, and what was seen did not tell.
         bad: How many of the unsent ones no run can send, because their lines have to be corrected.

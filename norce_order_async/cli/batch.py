@@ -26,7 +26,7 @@ from norce_order_async.cli.events import Events
 from norce_order_async.cli.interrupts import Interrupts
 from norce_order_async.cli.open_files import advice_for_open_files, allow_connections
 from norce_order_async.cli.output import tell
-from norce_order_async.cli.output_files import check_output_file, files_of_journal
+from norce_order_async.cli.output_files import check_output_file, files_of_journal, is_standard_input
 from norce_order_async.cli.summary import Account, account_record, print_account
 from norce_order_async.cli.writing import Writing
 from norce_order_async.core.errors import ConfigurationError, InvalidRequestError, NotTheApiError, RateLimitedError
@@ -83,6 +83,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
         if name is None:
             continue
         check_output_file(f"--{flag}", name, taken, at_the_end=flag != "journal")
+        if "-" in options.files and is_standard_input(name):
+            raise ConfigurationError(f"{name} is the input: choose another --{flag}")
         if flag == "report":
             check_report_name(Path(name))
         elif flag == "journal":
@@ -155,8 +157,8 @@ async def _run(
             display = Display(batch, writing, total)
             names: list[JSON] = [file.name for file in files]
             events = Events(batch, writing, is_on=options.output == "jsonl")
-            await events.tell("begin", {"inputs": names, "total": total, "target": target, "journal": str(path)})
-            interrupted, failure = await _follow(batch, display, events, writing)
+            begin: dict[str, JSON] = {"inputs": names, "total": total, "target": target, "journal": str(path)}
+            interrupted, failure = await _follow(batch, display, events, writing, begin)
         last: _Ended = batch
         if options.resolve and failure is None and batch.state.stopped is None:
             resolver, interrupted = await resolve_unknown(
@@ -166,7 +168,7 @@ async def _run(
             last = batch if resolver.stopped is None else resolver  # the batch may have left a merchant undone
         if failure is not None and not batch.progress.ended and batch.error is None:
             raise failure
-        _end(journal, last.stopped)
+        _end(journal, source, last.stopped)
         await client.aclose()  # its idle connections are open files, and the reports need some
         unwritten = write_reports(options, source, journal)
         account = Account(
@@ -174,7 +176,7 @@ async def _run(
             summary=journal.summary(),
             samples=tuple(journal.samples()),
             runs=journal.runs,
-            total=total,
+            total=total_of(journal.inputs),
             ended=batch.progress.ended,
             elapsed=display.elapsed,
             stopped=last.stopped,
@@ -203,7 +205,10 @@ def _tell_why_nothing(
 ) -> None:
     """Say why a run made nothing, where it was not stopped."""
     if options.only is not None:
-        tell("norce-order: nothing was made: --only names no outcome of a change that is made again")
+        why = "--only names no outcome of a change that is made again"
+        if not options.once and account.summary.to_make_again(options.only)[1]:
+            why = "what --only names is made again with --once"
+        tell(f"norce-order: nothing was made: {why}")
     elif not account.summary.total:
         tell(f"norce-order: no changes were read from {printable(', '.join(file.name for file in files))}")
     elif not options.resolve:
@@ -222,8 +227,10 @@ def _exit_code(last: _Ended, account: Account) -> int:
     return 1 if account.summary.failed or account.left or account.stopped is not None else 0
 
 
-def _end(journal: Journal, stopped: str | None) -> None:
-    """Write down how the run ended, if the journal can still be written."""
+def _end(journal: Journal, source: Input, stopped: str | None) -> None:
+    """Write down how the run ended, and how long its input is, if the journal can still be written."""
+    with suppress(ConfigurationError):
+        journal.write_counts(source.counts)
     with suppress(ConfigurationError):
         if stopped is not None:
             journal.set_stopped(stopped)
@@ -253,9 +260,9 @@ def _advice(last: _Ended) -> str | None:
 
 
 async def _follow(
-    batch: RunsOnce, display: Display, events: Events, writing: Writing
+    batch: RunsOnce, display: Display, events: Events, writing: Writing, begin: dict[str, JSON]
 ) -> tuple[bool, ConfigurationError | None]:
-    """Let it run, and show how it goes.
+    """Let it run, and show how it goes; once its beginning is told, so is its end.
 
     Returns:
         Whether it was interrupted, and what of its input or journal was lost while it ran.
@@ -263,6 +270,7 @@ async def _follow(
     failure: ConfigurationError | None = None
     interrupts = Interrupts(batch, writing, display.note)
     try:
+        await events.tell("begin", begin)
         async with display, events:
             async for told in batch:
                 if isinstance(told, Outcome):

@@ -57,7 +57,9 @@ def batch_status(options: argparse.Namespace) -> int:
         )
     print_account(account, as_json=options.output == "json")
     all_done = (
-        run.ended is not None and run.stopped is None and not (summary.failed or summary.in_flight or account.left)
+        run.ended is not None
+        and run.stopped is None
+        and not (summary.failed or summary.in_flight or summary.unfinished or account.left)
     )
     return 0 if all_done else 1
 

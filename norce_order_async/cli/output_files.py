@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from norce_order_async.batch.files import identity_of
 from norce_order_async.batch.journal.uri import files_beside
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.wording import reason_of
@@ -34,6 +35,11 @@ def check_output_file(flag: str, name: str, taken: Mapping[str, str], *, at_the_
             raise ConfigurationError(f"{flag} {name!r}: its folder cannot be written")
     except OSError as error:
         raise ConfigurationError(f"{flag} {name!r}: {reason_of(error)}") from None
+
+
+def is_standard_input(name: str) -> bool:
+    """Whether standard input is read from this file; a terminal, which is read and written, is none."""
+    return Path(name).is_file() and identity_of(name) == identity_of("-")
 
 
 def files_of_journal(name: str) -> dict[str, str]:

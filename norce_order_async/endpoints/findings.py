@@ -116,11 +116,14 @@ def _several_checked(ids: Json, wanted: Sequence[Json], order: Json) -> Finding:
 def _attributes(ids: Json, wanted: Json, order: Json) -> Finding:
     stored = members_of(order.get("attributes"))
     # What is empty and is not there says nothing: it may not have been there before either.
-    empty = [name for name, value in wanted.items() if value in NOTHING and stored.get(name) is None]
-    telling = [name for name, value in wanted.items() if value is not None and name not in empty]
-    if not telling and any(wanted[name] is not None for name in empty):
+    empty = [
+        name
+        for name, value in wanted.items()
+        if value in NOTHING and (name not in stored or (stored[name] is None and value is not None))
+    ]
+    telling = [name for name in wanted if name not in empty]
+    if empty and not telling:
         return Finding(Sight.UNCLEAR, "the attributes are not there and were sent empty")
-    telling = telling or list(wanted)
     finding = _all_of([(wanted[name], stored.get(name)) for name in telling], "attributes")
     if finding.sight is Sight.STANDS and not holds(wanted, stored):
         return Finding(Sight.UNCLEAR, "some of the attributes are as asked and some are not")

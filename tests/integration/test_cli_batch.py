@@ -211,7 +211,7 @@ def test_standard_input(sandbox: dict[str, str], tmp_path: Path) -> None:
     for given, extra, ended in ((content, ["--journal", "j"], 60), (packed, ["--journal", "j"], 0), (packed, [], 60)):
         result = batch(given, *extra)
         told = json.loads(result.stdout)
-        assert (result.returncode, told["done"], told["ended"], told["total"]) == (0, 60, ended, None)
+        assert (result.returncode, told["done"], told["ended"], told["total"]) == (0, 60, ended, 60)
         assert (b"--journal" in result.stderr) == (not extra)
     result = batch(content.replace(b"true", b"false"), "--journal", "j")
     assert result.returncode == 3

@@ -826,6 +826,10 @@ async def test_what_was_done_after_it_is_made_once_more_also_when_that_run_was_s
 
         origin.answer = stopping
         await outcomes_of(batch)
+        journal.end()
+        summary = journal.summary()
+        assert (summary.outcomes, summary.unfinished) == ({OutcomeKind.APPLIED: 7}, 2)
+        assert not summary.problems
     assert [number for number, (is_open, _) in account(path).items() if is_open] == [6, 7]
     origin.answer = always
     outcomes = await outcomes_at(path, client, about_one_order())

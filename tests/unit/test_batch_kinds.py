@@ -206,6 +206,19 @@ async def test_what_is_made_once_is_never_sent_again(tmp_path: Path, only: Any) 
     assert len(transport.requests) == 2
 
 
+async def test_what_is_not_made_again_for_lack_of_once_stays_as_it_was(tmp_path: Path) -> None:
+    client, transport, _ = scripted(409)
+    with opened(tmp_path) as journal:
+        await run(Batch(client, [UpdateState("o_1", "accepted")], journal=journal, once=True))
+        (before,) = journal.rows()
+    only = [OutcomeKind.REJECTED]
+    with opened(tmp_path) as journal:
+        assert not await run(Batch(client, [UpdateState("o_1", "accepted")], journal=journal, only=only))
+        assert list(journal.rows()) == [before]
+        assert journal.summary().to_make_again(only) == (only, True)
+    assert len(transport.requests) == 1
+
+
 async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> None:
     changes: list[Change] = [CreateHook("o_1", HOOK), UpdateReference("o_1", "x")]
     client, transport, _ = scripted(200)

@@ -147,6 +147,28 @@ async def test_what_was_done_and_is_not_begun_again_stays_done(path: Path) -> No
     assert {outcome.outcome for outcome in outcomes} == {OutcomeKind.APPLIED, OutcomeKind.NOT_SENT}
 
 
+async def test_what_is_to_be_made_once_more_and_is_not_begun_again_is_so_for_the_next_run(path: Path) -> None:
+    changes: list[Change] = [PatchAttributes(f"o_{order}", {"n": n}) for n in (1, 2) for order in range(30)]
+    refused = [404] * 30
+    client, origin, _ = on_a_timeline(lambda sent: refused.pop() if refused else 200)
+    await outcomes_at(path, client, changes, concurrency=2)
+    with journal_at(path) as journal:
+        batch = Batch(client, changes, concurrency=2, journal=journal, only=[OutcomeKind.REJECTED])
+
+        def stopping(sent: Sent) -> Answer:
+            if len(origin.sent) == 60 + 40:
+                batch.stop("enough")
+            return 200
+
+        origin.answer = stopping
+        outcomes = await outcomes_of(batch)
+    assert OutcomeKind.UNKNOWN not in {outcome.outcome for outcome in outcomes}
+    assert {outcome for _, outcome in account(path).values()} == {"applied"}
+    made = {outcome.number for outcome in outcomes if outcome.outcome is OutcomeKind.APPLIED}
+    again = await outcomes_at(path, client, changes)
+    assert {outcome.number for outcome in again} == set(range(1, 61)) - made
+
+
 @pytest.mark.parametrize("changes", ["one 403", "bad lines"])
 async def test_few_transactions_are_made_whatever_else_is_in_the_input(
     path: Path, changes: str, monkeypatch: pytest.MonkeyPatch

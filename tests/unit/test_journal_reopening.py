@@ -7,7 +7,7 @@ import pytest
 from journals import begin, end, mark, write
 
 from norce_order_async import CallOptions, OrderClient, OutcomeKind, Receipt
-from norce_order_async.batch import Change
+from norce_order_async.batch import Change, JournalReader
 
 
 @attrs.frozen
@@ -53,6 +53,12 @@ def test_what_was_done_later_is_made_once_more(tmp_path: Path, lines: list[str],
         ]
         write(journal, [mark(number, change) for number, change in enumerate(changes, 1)], outcomes)
         journal.reopen([REJECTED], "m", "1")
+    with JournalReader.open(tmp_path / "j") as reader:
+        assert [(row.number, row.outcome) for row in reader.rows()] == [
+            (each.number, each.outcome) for each in outcomes
+        ]
+        assert not reader.unknown()
+        assert reader.summary().unfinished == len(reopened)
     with begin(tmp_path / "j") as journal:  # as the run after one that was killed there finds it
         states = journal.states(1, len(lines))
     assert {number for number, state in states.items() if state.reopened} == reopened

@@ -288,6 +288,11 @@ async def test_a_deleted_order_is_gone() -> None:
             None,
         ),
         ("PatchCheckoutOrderAttributes", {"a": 1, "b": None}, {"attributes": {"a": 1, "b": "x"}}, Sight.UNCLEAR, None),
+        ("PatchCheckoutOrderAttributes", {"a": None}, {"attributes": {"b": 1}}, Sight.UNCLEAR, None),
+        ("PatchCheckoutOrderAttributes", {"a": None}, {"attributes": {"a": None}}, Sight.STANDS, None),
+        ("PatchCheckoutOrderAttributes", {"a": None}, {"attributes": {"a": 1}}, Sight.ABSENT, None),
+        ("PatchCheckoutOrderAttributes", {"a": None, "b": None}, {"attributes": {"a": 1}}, Sight.ABSENT, None),
+        ("PatchCheckoutOrderAttributes", {"a": 1, "b": None}, {"attributes": {"a": 1}}, Sight.STANDS, None),
         (
             "UpdateCheckoutOrderState",
             {"currentStatus": "processing"},
@@ -304,7 +309,16 @@ async def test_a_deleted_order_is_gone() -> None:
             "t1",
         ),
     ],
-    ids=["twins", "one is not as asked", "moved on"],
+    ids=[
+        "twins",
+        "one is not as asked",
+        "no null",
+        "a null",
+        "no null yet",
+        "a null and a value",
+        "a value",
+        "moved on",
+    ],
 )
 def test_what_is_seen_in_an_order(operation: str, wanted: Any, stored: Any, sight: Sight, since: str | None) -> None:
     finding = FINDERS[operation]({}, wanted, stored)

@@ -183,7 +183,7 @@ class Feeder:
 
     def _is_wanted(self, number: int, entry: InputLine, state: State | None) -> bool:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""
-        if is_wanted(self._only, entry, state):
+        if is_wanted(self._only, entry, state, once=self._once):
             return True
         self._passes = True
         if state is None:

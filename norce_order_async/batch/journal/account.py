@@ -14,7 +14,7 @@ from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.old_values import OldValues, is_kept
 from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalRun, JournalSample
-from norce_order_async.batch.journal.statements import BEGUN, OF_NOW, ended_so
+from norce_order_async.batch.journal.statements import BEGUN, IS_OPEN, IS_REOPENED, OF_NOW, ended_so
 from norce_order_async.batch.journal.tables import count, moment, row_of, seconds, text_or_none
 from norce_order_async.batch.lines import NOT_TWICE
 from norce_order_async.batch.report import ErrorSummary, JournalRow, Summary
@@ -24,10 +24,10 @@ from norce_order_async.core.outcome import OutcomeKind
 _PAGE = 500
 _PAGE_SIZE = 1024 * 1024  # characters of records
 _ERROR = OF_NOW.format("error")
-_ROWS = """
-    SELECT number, line, file, open, outcome, attempts, started, elapsed, status, request_id, error, message, record,
-        attributes, {waited}, {evidence}
-    FROM {changes}
+_ROWS = f"""
+    SELECT number, line, file, {IS_OPEN}, outcome, attempts, started, elapsed, status, request_id, error, message,
+        record, attributes, {{waited}}, {{evidence}}
+    FROM {{changes}}
 """
 _WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
 
@@ -99,18 +99,19 @@ class JournalAccount:
         with self._mutex, reading(self.path), self._db:
             self._db.execute("BEGIN")
             sums = self._db.execute(
-                f"SELECT open, outcome, op, count(*), sum(attempts), sum(attempts > 1), {once}, {seen}, "
-                f"total(error = ?), total(op IS NULL AND instr(message, ?)) FROM {begun} GROUP BY open, outcome, op",
+                f"SELECT {IS_OPEN} AS is_open, outcome, op, count(*), sum(attempts), sum(attempts > 1), {once}, "
+                f"{seen}, total({IS_REOPENED}) / 2, total(error = ?), total(op IS NULL AND instr(message, ?)) "
+                f"FROM {begun} GROUP BY is_open, outcome, op",
                 (InvalidRequestError.__name__, ALLOWED_BY_ONCE),
             ).fetchall()
             problems = self._db.execute(
-                f"SELECT open, {_ERROR} AS shown, min(number), line, file, message, count(*) FROM {begun} "
-                "WHERE open OR error IS NOT NULL GROUP BY open, shown ORDER BY 3"
+                f"SELECT {IS_OPEN} AS is_open, {_ERROR} AS shown, min(number), line, file, message, count(*) "
+                f"FROM {begun} WHERE {IS_OPEN} OR error IS NOT NULL GROUP BY is_open, shown ORDER BY 3"
             ).fetchall()
             if self._version >= 2:
                 summary.requests += int(self._db.execute("SELECT total(withdrawn) FROM runs").fetchone()[0])
         with reading(self.path):
-            for is_open, outcome, op, changes, attempts, retried, ended, looked_at, invalid, refused in sums:
+            for is_open, outcome, op, changes, attempts, retried, ended, looked_at, again, invalid, refused in sums:
                 summary.requests += int(attempts)
                 summary.retried += int(retried)
                 if op is not None:
@@ -121,6 +122,7 @@ class JournalAccount:
                 if not is_open:
                     kind = OutcomeKind(outcome)
                     summary.outcomes[kind] += changes
+                    summary.unfinished += int(again)
                     if kind in (OutcomeKind.REJECTED, OutcomeKind.NOT_SENT):
                         summary.with_once[kind] += changes if op in NOT_TWICE else int(refused)
                     if kind is OutcomeKind.NOT_SENT:
@@ -147,8 +149,8 @@ class JournalAccount:
         is_running = self.is_running
         wanted = "1"
         if only is not None:
-            wanted = f"(NOT open AND {ended_so(only)})"
-            wanted += " OR open" if OutcomeKind.UNKNOWN in only and not is_running else ""
+            wanted = f"(NOT {IS_OPEN} AND {ended_so(only)})"
+            wanted += f" OR {IS_OPEN}" if OutcomeKind.UNKNOWN in only and not is_running else ""
         yield from self._rows(wanted, is_running=is_running)
 
     def unknown(self) -> list[JournalRow]:
@@ -157,7 +159,7 @@ class JournalAccount:
         Raises:
             ConfigurationError: It cannot be read.
         """
-        return list(self._rows("open OR outcome = 'unknown'", is_running=False))
+        return list(self._rows(f"{IS_OPEN} OR outcome = 'unknown'", is_running=False))
 
     def _rows(self, wanted: str, *, is_running: bool) -> Iterator[JournalRow]:
         (has_waits,) = self._read("SELECT count(*) FROM sqlite_master WHERE name = 'waits'")[0]

@@ -17,7 +17,7 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
     """
     is_same_content = [file.digest for file in known.inputs] == [file.digest for file in inputs]
     # The digest of a file that is read without options leaves its format out.
-    is_read_otherwise = [file.changes for file in known.inputs] != [file.changes for file in inputs]
+    is_read_otherwise = _changes_of(known.inputs) != _changes_of(inputs)
     if known.target == target and is_same_content and not is_read_otherwise:
         return
     begun = datetime.fromtimestamp(known.begun, UTC)
@@ -34,6 +34,10 @@ def check_identity(known: JournalAccount, inputs: Sequence[InputFile], target: s
         f"{this}. "
         "Choose another journal, or delete that one to begin anew"
     )
+
+
+def _changes_of(inputs: Sequence[InputFile]) -> list[int | None]:
+    return [file.changes for file in inputs if file.digest is not None]
 
 
 def _named(inputs: Sequence[InputFile]) -> str:

@@ -49,7 +49,7 @@ _REPLACES = """CASE WHEN c0.op GLOB 'create_*' AND NOT u0.whole AND u0.record IS
     WHERE u2.whole AND u2.place = u0.place AND u2.number < u0.number AND u2.record IS NOT NULL
         AND NOT c2.open AND c2.outcome IN ('applied', 'applied_inferred') AND c2.op GLOB 'delete_*') END"""
 _ROWS = f"""
-    SELECT -u0.number, c0.line, c0.file, CASE WHEN c0.open THEN 'unknown' ELSE c0.outcome END, u0.once, u0.remark,
+    SELECT -u0.number, c0.line, c0.file, CASE WHEN c0.open & 1 THEN 'unknown' ELSE c0.outcome END, u0.once, u0.remark,
         u0.record, c0.record, {_REPLACES}
     FROM undo AS u0 JOIN changes AS c0 USING (number)
     WHERE u0.number < -? AND {_STANDS} AND (u0.record IS NOT NULL OR u0.remark IS NOT NULL)

@@ -91,7 +91,7 @@ def check_same(entry: InputLine, state: State) -> None:
         )
 
 
-def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None) -> bool:
+def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: State | None, *, once: bool) -> bool:
     """Whether a change is made in this run; another run may have made it.
 
     Raises:
@@ -101,8 +101,10 @@ def is_wanted(only: Collection[OutcomeKind] | None, entry: InputLine, state: Sta
         return only is None
     check_same(entry, state)
     outcome = state.outcome or OutcomeKind.UNKNOWN
-    wanted = state.outcome is None if only is None else outcome in only or state.reopened
-    return wanted and not (state.once and state.may_stand)
+    wanted = state.reopened or (state.outcome is None if only is None else outcome in only)
+    # What is not made for lack of ``once`` keeps the outcome that it has.
+    is_allowed = once or state.outcome is None or entry.change is None or entry.change.not_twice is None
+    return wanted and is_allowed and not (state.once and state.may_stand)
 
 
 @attrs.frozen

@@ -19,7 +19,7 @@ _NESTS = """(again.resource = '' OR changes.resource = ''
     OR substr(changes.resource || '/', 1, length(again.resource) + 1) = again.resource || '/'
     OR substr(again.resource || '/', 1, length(changes.resource) + 1) = changes.resource || '/')"""
 _REOPEN = f"""
-    UPDATE changes SET open = 1
+    UPDATE changes SET open = 2
     WHERE NOT open AND NOT once AND {IS_DONE} AND resource IS NOT NULL AND EXISTS (
         SELECT 1 FROM again WHERE again.place = {_ORDER} AND again.number < changes.number AND {_NESTS})
 """

@@ -53,9 +53,9 @@ class RunWriter(JournalAccount):
         if first > self._last:
             return {}
         rows = self._read(
-            "SELECT number, open, outcome, digest, once, "
-            "CASE WHEN (outcome = 'unknown' OR attempts > 1) AND NOT open THEN started + elapsed END FROM changes "
-            "WHERE number BETWEEN ? AND ?",
+            f"SELECT number, {statements.IS_OPEN}, open, outcome, digest, once, "
+            f"CASE WHEN (outcome = 'unknown' OR attempts > 1) AND NOT {statements.IS_OPEN} THEN started + elapsed END "
+            "FROM changes WHERE number BETWEEN ? AND ?",
             first,
             last,
         )
@@ -64,11 +64,11 @@ class RunWriter(JournalAccount):
                 number: State(
                     None if is_open else OutcomeKind(outcome),
                     digest,
-                    bool(is_open) and outcome in DONE,
+                    bool(again) and outcome in DONE,
                     seconds(ended),
                     bool(once),
                 )
-                for number, is_open, outcome, digest, once, ended in rows
+                for number, is_open, again, outcome, digest, once, ended in rows
             }
 
     def write(self, rows: Rows) -> None:
@@ -118,7 +118,9 @@ class RunWriter(JournalAccount):
         with self._files.writing() as db:
             db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
             db.executemany(
-                "UPDATE changes SET open = 0, request_id = NULL, started = NULL WHERE number = ? AND open", keys
+                f"UPDATE changes SET open = {statements.IS_REOPENED}, request_id = NULL, started = NULL "
+                "WHERE number = ? AND open",
+                keys,
             )
             db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
 

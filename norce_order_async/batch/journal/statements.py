@@ -15,7 +15,11 @@ def ended_so(kinds: Iterable[OutcomeKind]) -> str:
 
 IS_DONE = ended_so(DONE)
 """Whether a change was done when it ended last."""
-OF_NOW = "CASE WHEN open AND outcome IS NOT NULL THEN NULL ELSE {} END"
+IS_OPEN = "open & 1"
+"""Whether a change is marked, and its outcome is still to come."""
+IS_REOPENED = "open & 2"
+"""Whether a change was done and is to be made once more; it stands as it ended until it is marked for that."""
+OF_NOW = f"CASE WHEN {IS_OPEN} AND outcome IS NOT NULL THEN NULL ELSE {{}} END"
 """A column of a change without what is left of its last end while it is made again."""
 NO_FILE, NO_DIGEST = "\0", -(2**63)
 """For NULL, as no file has that name and no checksum is below zero. (sqlite3 looks for an adapter of every None, which
@@ -25,7 +29,7 @@ MARK_NEW = f"""
     VALUES (?, 1, ?, nullif(?, char(0)), nullif(?, {NO_DIGEST}), ?, ?, ?, ?, ?, ?)
 """
 MARK = f"""{MARK_NEW}
-    ON CONFLICT DO UPDATE SET open = 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
+    ON CONFLICT DO UPDATE SET open = open | 1, line = excluded.line, file = excluded.file, digest = excluded.digest,
         op = excluded.op, once = excluded.once, request_id = excluded.request_id, started = excluded.started,
         resource = excluded.resource, record = excluded.record,
         error = CASE WHEN outcome IS NULL THEN NULL ELSE error END
@@ -75,7 +79,7 @@ RESOLVE = f"""
             WHEN :outcome = 'not_sent' THEN coalesce(nullif({OF_NOW.format("message")}, '{UNTOLD}'), :evidence)
             ELSE coalesce({OF_NOW.format("message")}, '{UNTOLD}') END,
         attributes = CASE WHEN :done THEN NULL ELSE attributes END
-    WHERE number = :number AND (open OR outcome = 'unknown')
+    WHERE number = :number AND ({IS_OPEN} OR outcome = 'unknown')
 """
 NOT_APPLIED = (
     f"{ended_so([OutcomeKind.NOT_SENT])} AND evidence GLOB '{Verdict.NOT_APPLIED}: *' AND NOT open AND NOT once"

@@ -145,6 +145,20 @@ class Journal(RunWriter):
             values = (None if reason is None else plain(reason), self._run)
             db.execute("UPDATE runs SET stopped = ? WHERE number = ?", values)
 
+    def write_counts(self, counts: Sequence[int | None]) -> None:
+        """Write down how many changes each input holds that can be read only once, as far as that is known by now.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        with self._files.writing() as db:
+            db.executemany(
+                "UPDATE inputs SET changes = max(coalesce(changes, 0), ?) WHERE place = ? AND digest IS NULL",
+                [(count, place) for place, count in enumerate(counts) if count is not None],
+            )
+
     @property
     def is_running(self) -> bool:
         """Whether the run is under way: until :meth:`end`."""

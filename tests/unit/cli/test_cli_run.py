@@ -1,5 +1,6 @@
 """``batch run``: what is told while it runs, and of changes that it passes over."""
 
+import asyncio
 import errno
 import json
 import os
@@ -14,7 +15,8 @@ import pytest
 from shell import Shell, no_transport
 from support import ScriptedTransport
 
-from norce_order_async import ConfigurationError, ConnectError, Timeout
+from norce_order_async import ConfigurationError, ConnectError, OutcomeKind, Timeout
+from norce_order_async.batch import Journal, JournalReader
 from norce_order_async.testing import Sandbox
 
 
@@ -37,6 +39,23 @@ def test_each_event_has_its_name_whatever_is_in_a_line(shell: Shell, members: st
     assert (events[1]["_line"], events[1]["_outcome"]) == (1, "not_sent")
 
 
+def test_a_batch_that_is_interrupted_while_it_starts_tells_its_end(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()  # as an event loop does at Ctrl-C
+
+    monkeypatch.setattr("norce_order_async.cli.batch.refuse_to_replace", interrupted)
+    Path("changes.jsonl").write_text('{"op": "delete_consent", "order_id": "o_1", "consent_id": "c"}', encoding="utf-8")
+    code, out = shell("batch", "run", "changes.jsonl", "--output", "jsonl", "--report", "report.jsonl")
+    begin, end = map(json.loads, out.splitlines())
+    assert (code, begin["event"], end["event"]) == (130, "begin", "end")
+    assert (end["stopped"], end["left"], Path("report.jsonl").exists()) == ("interrupted", 1, True)
+    assert "Stopped: interrupted" in shell("batch", "status", "changes.jsonl.journal")[1]
+
+
 def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     lines = [{"op": "delete_consent", "order_id": f"nope_{number}", "consent_id": "c"} for number in range(5)]
     Path("changes.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
@@ -54,6 +73,46 @@ def test_only_makes_nothing_that_was_never_begun(shell: Shell) -> None:
     assert (code, "no changes were read" in shell.errors, ", 5 left, " in shell.errors) == (1, False, True)
     shell(*run)
     assert shell.sandbox.count == requests + 5
+
+
+def test_what_of_standard_input_was_never_begun_is_left(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [{"op": "delete_consent", "order_id": f"nope_{number}", "consent_id": "c"} for number in range(5)]
+    Path("changes").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    for more in (("--max-failures", "1", "--concurrency", "1"), ("--only", "failed"), ("--only", "unknown")):
+        with Path("changes").open(encoding="utf-8") as stdin:
+            monkeypatch.setattr("sys.stdin", stdin)
+            assert shell("batch", "run", "-", "--journal", "j", *more)[0] == 1
+    code, out = shell("batch", "status", "j")
+    assert (code, "1 of 5 changes have an outcome" in out) == (1, True)
+    assert "        4  left              not begun, or to be tried again\n" in out
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        shell("batch", "run", "-", "--journal", "j")
+    assert "5 of 5 changes have an outcome" in shell("batch", "status", "j")[1]
+
+
+@pytest.mark.parametrize("flag", ["--report", "--html", "--journal", "--undo"])
+def test_the_file_that_standard_input_comes_from_is_never_overwritten(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, flag: str
+) -> None:
+    before = '{"op": "delete_consent", "order_id": "o_123", "consent_id": "ci_terms"}'
+    Path("changes.jsonl").write_text(before, encoding="utf-8")
+    Path("link.jsonl").hardlink_to("changes.jsonl")
+    with Path("changes.jsonl").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        journal = () if flag == "--journal" else ("--journal", "j")
+        assert shell("batch", "run", "-", flag, "link.jsonl", *journal)[0] == 3
+    assert f"link.jsonl is the input: choose another {flag}" in shell.errors
+    assert (Path("changes.jsonl").read_text(encoding="utf-8"), Path("j").exists()) == (before, False)
+
+
+def test_that_nothing_was_made_for_lack_of_once_is_said(shell: Shell) -> None:
+    line = {"op": "update_state", "order_id": "o_123", "status": "accepted"}
+    Path("changes.jsonl").write_text(json.dumps(line), encoding="utf-8")
+    assert shell("batch", "run", "changes.jsonl")[0] == 1
+    code, out = shell("batch", "run", "changes.jsonl", "--only", "failed")
+    assert (code, "the same command with --once --only failed" in out) == (1, True)
+    assert "norce-order: nothing was made: what --only names is made again with --once\n" in shell.errors
 
 
 def test_without_a_place_for_a_temporary_journal_it_does_not_start(
@@ -173,6 +232,20 @@ def test_the_status_of_a_journal_without_a_run(shell: Shell, done: Path) -> None
         db.execute("DELETE FROM runs")
     assert shell("batch", "status", str(done)) == (3, "")
     assert "knows of no run" in shell.errors
+
+
+def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(shell: Shell) -> None:
+    line = {"op": "patch_attributes", "order_id": "o_123", "attributes": {"n": 1}}
+    Path("changes.jsonl").write_text(f"{json.dumps(line)}\n" * 2, encoding="utf-8")
+    assert shell("batch", "run", "changes.jsonl")[0] == 0
+    path = Path("changes.jsonl.journal")
+    with JournalReader.open(path) as reader:
+        inputs, target = reader.inputs, reader.target
+    with Journal.open(path, inputs=inputs, target=target) as journal:
+        journal.reopen([OutcomeKind.APPLIED], None, None)
+    code, out = shell("batch", "status", str(path))
+    assert (code, "        2  applied           done\n" in out) == (1, True)
+    assert "The same command goes on with what is left" in out
 
 
 @pytest.mark.parametrize("flag", ["--html", "--undo"])
