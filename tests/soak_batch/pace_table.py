@@ -108,6 +108,10 @@ def _constant() -> list[Scenario]:
             )
             server = partial(random_refusals, share, rate, retry_after=retry_after)
             made.append(Scenario(name, server, [used(rate, 0.9, 10, 20)], until=20))
+    for retry_after in (None, 1.0):
+        name = f"30% of 429 whatever the rate, {'no' if retry_after is None else '1 s'} Retry-After, 1500/s"
+        server = partial(random_refusals, 0.3, 1500, retry_after=retry_after)
+        made.append(Scenario(name, server, [used(1500, 0.9, 110, 120)], until=120))
     past = partial(random_refusals, 0.2, 1500, retry_after=0.0)
     hour = partial(random_refusals, 0.01, 1500, status=503, retry_after=3600.0)
     made.append(Scenario("20% of 429, Retry-After in the past", past, [used(1500, 0.9, 10, 20)], until=20))
