@@ -119,7 +119,7 @@ class Knee:
             self._tolerated, self._exact = share, self._before[1]
             self._before = None
         else:
-            self._before = self._before or (share, self._exact)
+            self._before = share, self._exact
             self._exact = max(1.0, _FEWER * self._exact)
             self._eased = now
             last = "" if sign is None else f" ({sign})"

@@ -209,8 +209,8 @@ class Pace:
         Args:
             call: The attempt's call.
             attempt: The attempt.
-            again: Whether what it sends has failed before, in another call: a 503 without ``Retry-After`` says
-                something of that then, and nothing of the rate.
+            again: Whether what it sends has failed before, in another call: another failure says something of that
+                then, and nothing of the server, as that of a call's later attempts. What is throttled always counts.
         """
         now, sent = self._clock.monotonic(), call.started + attempt.started
         is_charged = attempt.number > 1 and self._charges_retries and attempt.sent is not False
@@ -221,8 +221,8 @@ class Pace:
         if sign is None and status is not None and attempt.error is not None:
             return  # something else than the API answered: that tells nothing of the API
         throttled = sign is not None and attempt.throttled
+        is_new = attempt.number == 1 and not again
         if status is not None:
-            is_new = attempt.number == 1 and not again
             refusal = sign if throttled or (status == _UNAVAILABLE and is_new) else None
             if refusal is None:
                 self.holds.last_accepted = now
@@ -238,7 +238,7 @@ class Pace:
                 self._places.empty(now)
                 self.renewed.set()
         # What is throttled is a matter of the rate alone; other errors say nothing of the server.
-        if self._knee is not None and not throttled and (sign is not None or status is not None):
+        if self._knee is not None and not throttled and (is_new if sign is not None else status is not None):
             self._knee.answered(now, sent, attempt.elapsed, sign, self.in_flight)
             self.limit = self._knee.limit
 

@@ -8,8 +8,10 @@ SLOWEST = 1.0
 """Requests per second that no refusal goes below, unless everything is refused."""
 FIRST = 20.0
 """Requests per second, at least, after the first refusals."""
-MOST_TOLERATED = 0.35
+MOST_TOLERATED = 0.5
 """The largest share of refusals that is taken for one that no rate changes."""
+MOST_AT_FIRST = 0.35
+"""The same where no limit is known yet: the first rate may be above a slow limit, which refuses as much there."""
 
 _BELOW = 0.95
 _SHORTEST_HOLD, _LONGEST_HOLD = 1.0, 3.0
@@ -303,7 +305,7 @@ class SendRate:
         found = window.value(waiting)
         # The latter: at half the rate twice the share would be accepted if there was a limit.
         as_many = self._tolerated + 0.2 * more <= found and 1 - found < 1.4 * (1 - share)
-        if as_many and found <= MOST_TOLERATED:
+        if as_many and found <= (MOST_AT_FIRST if self._otherwise == math.inf else MOST_TOLERATED):
             self._tolerated = window.value()
             self._suspect_after = _SUSPECT_AFTER
             self._begin(now, _Phase.OPEN if self._resume == math.inf else _Phase.RISING, self._resume)

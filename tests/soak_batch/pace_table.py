@@ -108,6 +108,10 @@ def _constant() -> list[Scenario]:
             )
             server = partial(random_refusals, share, rate, retry_after=retry_after)
             made.append(Scenario(name, server, [used(rate, 0.9, 10, 20)], until=20))
+    for retry_after in (None, 1.0):
+        name = f"30% of 429 whatever the rate, {'no' if retry_after is None else '1 s'} Retry-After, 1500/s"
+        server = partial(random_refusals, 0.3, 1500, retry_after=retry_after)
+        made.append(Scenario(name, server, [used(1500, 0.9, 110, 120)], until=120))
     past = partial(random_refusals, 0.2, 1500, retry_after=0.0)
     hour = partial(random_refusals, 0.01, 1500, status=503, retry_after=3600.0)
     made.append(Scenario("20% of 429, Retry-After in the past", past, [used(1500, 0.9, 10, 20)], until=20))
@@ -147,8 +151,8 @@ def _others() -> list[Scenario]:
     def queue(workers: int, service: float, rng: Random) -> Server:
         return Workers(workers, service, rng, spread=0.3)
 
-    def bad(rng: Random) -> Server:
-        return BadOrders(8, servers(rng))
+    def bad(one_in: int, status: int, rng: Random) -> Server:
+        return BadOrders(one_in, servers(rng), status)
 
     def latency(most: float, start: float = 10, end: float = 60) -> Figure:
         return Figure("p99 latency, s", lambda ran: ran[0].latency(start, end, 0.99), most=most)
@@ -208,7 +212,14 @@ def _others() -> list[Scenario]:
             until=240,
         ),
         # Five attempts at each bad one: 7/8 of 1,000 changes a second are what 1,500 requests a second give.
-        Scenario("one order in eight answers 500", bad, [used(875, 0.9, 5, 20)], until=20),
+        Scenario("one order in eight answers 500", partial(bad, 8, 500), [used(875, 0.9, 5, 20)], until=20),
+        # Nothing is gained by fewer in flight.
+        Scenario(
+            "one order in two answers 503",
+            partial(bad, 2, 503),
+            [Figure("in flight", lambda ran: ran[0].limits[-1], least=20)],
+            until=20,
+        ),
         Scenario("20% of bare 503", bare, [used(1500, 0.9, 10, 20)], until=20),
         Scenario("bare 503 above 60 at once", lambda rng: Crowded(20, 60, 0.02), [used(1000, 0.9, 5, 30)], until=30),
     ]

@@ -152,14 +152,14 @@ class BlackHole(Refusing):
 
 
 class BadOrders:
-    """Always answers 500 to one change in so many."""
+    """Always answers with the same status to one change in so many."""
 
-    def __init__(self, one_in: int, behind: Server) -> None:
-        self._one_in, self._behind = one_in, behind
+    def __init__(self, one_in: int, behind: Server, status: int = 500) -> None:
+        self._one_in, self._behind, self._status = one_in, behind, status
 
     def answer(self, now: float, number: int) -> Answer:
         _, _, latency = answer = self._behind.answer(now, number)
-        return (500, None, latency) if number % self._one_in == 0 else answer
+        return (self._status, None, latency) if number % self._one_in == 0 else answer
 
 
 class Crowded:

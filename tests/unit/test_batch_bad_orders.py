@@ -139,6 +139,21 @@ async def test_one_order_in_eight_that_always_fails_leaves_no_good_one_unmade(co
     assert ran.clock.now < 60
 
 
+@pytest.mark.parametrize(("status", "share", "seconds"), [(429, 0.3, 300), (503, 0.3, 30), (503, 0.5, 100)])
+async def test_orders_that_are_always_refused_do_not_slow_down_the_others(
+    status: int, share: float, seconds: float
+) -> None:
+    bad = {f"o_{number}" for number in Random(5).sample(range(3000), round(3000 * share))}
+    client, origin, _ = on_a_timeline(
+        lambda sent: status if sent.order in bad else 200, retry=RetryPolicy.batch(), timeout=Timeout.batch()
+    )
+    origin.latency = 0.02
+    outcomes = await outcomes_of(Batch(client, deletes(3000), patience=60))
+    applied = sum(outcome.outcome is OutcomeKind.APPLIED for outcome in outcomes)
+    assert applied == 3000 - len(bad)
+    assert max(sent.at for sent in origin.sent if sent.order not in bad) < seconds
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 @pytest.mark.parametrize("concurrency", [1, 4])
 async def test_a_change_that_is_asked_to_wait_holds_no_place(concurrency: int, status: int) -> None:

@@ -171,6 +171,29 @@ def test_little_overload_changes_nothing() -> None:
     assert pace.reason is None
 
 
+@pytest.mark.parametrize("again", [{"number": 2}, {}], ids=["within its call", "in a later round"])
+def test_what_fails_again_leaves_no_fewer_in_flight(again: dict[str, int]) -> None:
+    clock = FakeClock()
+    pace = Pace(clock=clock)
+    for _ in range(3):
+        observe(pace, *[ended()] * 50)
+        for _ in range(50):
+            pace.observe(call_at(0.0), ended(502, **again), again=not again)
+        clock.now += 1.0
+    assert (pace.limit >= 10, pace.reason) == (True, None)
+
+
+def test_a_first_second_of_bad_luck_hides_not_that_as_many_fail_with_fewer_in_flight() -> None:
+    clock = FakeClock()
+    pace = Pace(clock=clock)
+    limits = list[int]()
+    for failed in (70, 30, 30, 30, 30):
+        observe(pace, *[ended(502)] * failed, *[ended()] * (100 - failed))
+        clock.now += 1.0
+        limits.append(pace.limit)
+    assert limits[-1] >= 7
+
+
 def test_the_limit_falls_once_a_second_and_never_to_nothing() -> None:
     clock = FakeClock()
     pace = Pace(clock=clock)
