@@ -325,6 +325,44 @@ async def test_a_merchant_whose_token_is_refused_in_a_block_stops_no_other() -> 
     assert len(origin.sent) == 400
 
 
+@pytest.mark.parametrize("concurrency", [1, "auto"])
+async def test_a_token_that_is_refused_in_the_middle_is_not_sent_on_and_on_for_the_changes_of_few_orders(
+    concurrency: Any,
+) -> None:
+    client, origin, _ = on_a_timeline(lambda sent: 200 if len(origin.sent) <= 100 else 401)
+    changes = [DeleteConsent(f"o_{n % 4}", f"c_{n}") for n in range(6_000)]
+    batch = Batch(client, changes, concurrency=concurrency)
+    await outcomes_of(batch)
+    assert batch.stopped == "5 changes in a row fail alike: HTTP 401"
+    assert len(origin.sent) < 150
+
+
+async def test_merchants_are_left_undone_each_for_its_own_reason() -> None:
+    answers: dict[int, Answer] = {1: 403, 2: 429, 3: 200}
+    client, _, _ = on_a_timeline(lambda sent: answers[number_of(sent) % 3 + 1])
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % 3 + 1}") for n in range(300)]
+    batch = Batch(client, changes, patience=60)
+    await outcomes_of(batch)
+    assert batch.stopped == (
+        "what is left of m_1/1 was not made, because 10 orders in a row were refused: HTTP 403, "
+        "of m_2/1 was not made, because nothing went through for 60 s: HTTP 429"
+    )
+
+
+async def test_a_server_that_is_gone_stops_the_batch_also_after_some_merchants_were_refused() -> None:
+    def answer(sent: Sent) -> Answer:
+        if sent.at > 10:
+            return refused()
+        return 429 if number_of(sent) % 2 else 200
+
+    client, _, clock = on_a_timeline(answer)
+    changes = [DeleteConsent(f"o_{n}", "c", merchant=f"m_{n % 2}") for n in range(300)]
+    batch = Batch(client, changes, patience=60)
+    await outcomes_of(batch)
+    assert batch.stopped == "nothing went through for 60 s: refused"
+    assert clock.now < 150
+
+
 @pytest.mark.parametrize("ending", [429, (429, {"retry-after": "30"}, b""), (503, {"retry-after": "5"}, b"")], ids=str)
 async def test_a_merchant_that_is_always_refused_and_fills_what_is_read_ahead_is_left_undone_and_others_go_on(
     ending: Answer, monkeypatch: pytest.MonkeyPatch

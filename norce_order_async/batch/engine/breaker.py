@@ -145,7 +145,7 @@ class CircuitBreaker:
         if not is_throttled(error) or (error.retry_after or 0.0) > self.patience:
             if not item.failing:
                 self._unreached.add(item.order)
-            if len(self._unreached) >= IN_A_ROW:
+            if self._is_outage:
                 was_open, self.is_open = self.is_open, last != 0 or not self._may_be_of_orders
                 if self.is_open and not was_open:
                     self._failing_since = now
@@ -190,19 +190,22 @@ class CircuitBreaker:
             what = f"{IN_A_ROW} changes in a row fail" if has_worked else "everything fails"
             return f"{what} alike: {error.reason}"
         now = self._clock.monotonic()
-        until, refusal = self._not_before
-        if self._probes > IN_A_ROW and until - now > self.patience:
-            return f"the server asks to wait {math.ceil(until - now)} s: {refusal}"
-        is_outage = len(self._unreached) >= IN_A_ROW and not self.tries_all
+        if self._probes > IN_A_ROW:
+            until, refusal = self._not_before
+            if until - now > self.patience:
+                return f"the server asks to wait {math.ceil(until - now)} s: {refusal}"
+        is_outage = self._is_outage and not self.tries_all
         if (is_outage or is_throttled(error)) and now - since >= self.patience:
             return f"nothing went through for {self.patience:g} s: {error.reason}"
         return None
 
     def give_up(self, why: str) -> None:
         """Stop, or leave undone what was read where all of it is of merchants that are refused while others are not."""
-        scopes = self._schedule.scopes()
-        if scopes and all(self._holds.holds(merchant) for merchant, _ in scopes):
-            self._state.closed.update(dict.fromkeys(scopes, why))
+        error, scopes = self._state.error, self._schedule.scopes()
+        is_of_merchants = error is not None and is_throttled(error)
+        if is_of_merchants and scopes and all(self._holds.holds(merchant) for merchant, _ in scopes):
+            for scope in scopes:
+                self._state.closed.setdefault(scope, why)
             self.recover()
             self._state.wake.set()
         else:
@@ -228,6 +231,10 @@ class CircuitBreaker:
         delay = max(delay, asked if asked <= self.patience else 0.0, 0.0)
         self._last_probe = now + delay
         return delay, new
+
+    @property
+    def _is_outage(self) -> bool:
+        return len(self._unreached) >= IN_A_ROW or self._refused >= IN_A_ROW
 
     @property
     def _is_known(self) -> bool:

@@ -121,10 +121,12 @@ class RunState:
 
     def tell_closed(self) -> None:
         """Say of which merchants and channels changes were left undone."""
-        if self.closed:
-            *_, why = self.closed.values()
-            names = listed([f"{merchant}/{channel}" for merchant, channel in self.closed])
-            self.undone = f"what is left of {names} was not made, because {why}"
+        names: dict[str, list[str]] = {}
+        for (merchant, channel), why in self.closed.items():
+            names.setdefault(why, []).append(f"{merchant}/{channel}")
+        if names:
+            left = [f"of {listed(each)} was not made, because {why}" for why, each in names.items()]
+            self.undone = f"what is left {listed(left)}"
 
     def fail(self, error: Exception) -> None:
         """Stop, and have the error raised at the end."""
