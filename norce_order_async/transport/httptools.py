@@ -94,6 +94,7 @@ class _Pool:
                 connection.start(exchange, now, self.limits, loop)
                 return
             connection.abort()
+        self._forget(exchange.origin)
         exchange.waiting.set_result(None)
 
     def end(self, exchange: Exchange, loop: asyncio.AbstractEventLoop) -> None:
@@ -104,11 +105,17 @@ class _Pool:
             return
         if not connection.leave(self.limits) or self._closed:
             connection.abort()
+            self._forget(exchange.origin)
             return
         connection.idle_since = loop.time()
         self._idle.setdefault(exchange.origin.url, []).append(connection)
         if self._sweep is None and self._settings.keepalive < math.inf:
             self._sweep_at(connection.idle_since + self._settings.keepalive, loop)
+
+    def _forget(self, origin: Origin) -> None:
+        """Keep nothing of an origin that has no idle connection any more."""
+        if self._idle.get(origin.url) == []:
+            del self._idle[origin.url]
 
     async def connect(self, origin: Origin, call: Call, timeout: float) -> Connection:
         """Make a connection, in the time that the call and the attempt leave for it.

@@ -1,12 +1,13 @@
 """Responses that are no success of the API: its errors, and a 2xx that it did not give."""
 
+import re
 from functools import lru_cache
 
 from norce_order_async.core.errors import NotTheApiError, StatusError
 from norce_order_async.core.http import Response
 from norce_order_async.core.statuses import RETRYABLE_STATUSES
 from norce_order_async.core.wording import excerpt, printable
-from norce_order_async.wire.error_body import ErrorBody, decoded, is_error_shaped, read_error
+from norce_order_async.wire.error_body import ErrorBody, charset_of, decoded, is_error_shaped, read_error
 
 _MARKUP = frozenset({"text/html", "text/xml", "application/xml"})
 _PROBLEM = "application/problem+json"
@@ -88,9 +89,16 @@ def status_error(response: Response) -> StatusError:
 
 
 def without_token(response: Response) -> bytes:
-    """A response's body, without the token that was sent should it repeat it."""
-    token = response.request.headers.get("Authorization", "").removeprefix("Bearer ").encode()
-    return response.body.replace(token, b"***") if len(token) >= _LEAST else response.body
+    """A response's body, without the token that was sent should it repeat it, also as JSON may write it."""
+    token = response.request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if len(token) < _LEAST:
+        return response.body
+    content_type = response.headers.get("content-type", "")
+    written = "".join(
+        each if each.isalnum() else rf"(?:\\?{re.escape(each)}|\\u(?i:{ord(each):04x}))" for each in token
+    )
+    text, found = re.subn(written, "***", decoded(response.body, content_type))
+    return text.encode(charset_of(content_type) or "utf-8", "replace") if found else response.body
 
 
 def packed(response: Response) -> str | None:

@@ -81,25 +81,33 @@ async def test_the_token_and_bodies_are_in_nothing_that_is_shown(name: str, capl
         assert EMAIL not in text
 
 
-LONG = "canary-token-of-32-characters-77"
+LONG = "canary-token/of+32=characters-77"
 
 
+@pytest.mark.parametrize("escaped", ["", "/", "+="])
 @pytest.mark.parametrize(
-    ("status", "body"),
+    ("status", "charset", "body"),
     [
-        (401, '{"code": "unauthorized", "message": "Bearer %s is not known"}'),
-        (400, '[{"code": "x", "message": "Bearer %s is not known"}]'),
-        (404, "<p>Bearer %s is not known"),
-        (200, "<p>Bearer %s is not known"),
+        (401, "utf-8", '{"code": "unauthorized", "message": "Bearer %s is not known"}'),
+        (401, "utf-16", '{"code": "unauthorized", "message": "Bearer %s is not known"}'),
+        (400, "utf-8", '[{"code": "x", "message": "Bearer %s is not known"}]'),
+        (404, "utf-8", "<p>Bearer %s is not known"),
+        (200, "utf-8", "<p>Bearer %s is not known"),
     ],
 )
-async def test_a_token_that_the_answer_repeats_is_in_no_text_of_an_error(status: int, body: str) -> None:
+async def test_a_token_that_the_answer_repeats_is_in_no_text_of_an_error(
+    status: int, charset: str, body: str, escaped: str
+) -> None:
     for token, told in ((LONG, "***"), ("is", "is")):  # a short one may be any word
-        client, _, _ = support.scripted((status, {}, (body % token).encode()), auth=token)
+        sent = token.replace("/", r"\/") if escaped == "/" else token
+        for each in escaped.strip("/"):
+            sent = sent.replace(each, rf"\u{ord(each):04X}")
+        headers = {"content-type": f"text/plain; charset={charset}"}
+        client, _, _ = support.scripted((status, headers, (body % sent).encode(charset)), auth=token)
         with pytest.raises(CallError) as caught:
             await validate(client, "o_123")
         assert f"Bearer {told} is not known" in str(caught.value)
-        assert LONG not in f"{caught.value!r} {getattr(caught.value, 'message', '')}"
+        assert "canary" not in f"{caught.value!r} {getattr(caught.value, 'message', '')}"
 
 
 # Local variables, as whatever renders them shows them
