@@ -21,6 +21,7 @@ from norce_order_async.batch import (
     CreateHook,
     CreateOrder,
     DeleteConsent,
+    DeleteHook,
     Input,
     InputLine,
     Journal,
@@ -194,29 +195,30 @@ async def test_what_is_not_safe_to_repeat_is_refused() -> None:
 
 @pytest.mark.parametrize("only", [None, [OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT]])
 async def test_what_is_made_once_is_never_sent_again(tmp_path: Path, only: Any) -> None:
-    changes = [CreateHook("o_1", HOOK), UpdateState("o_1", "accepted")]
-    client, transport, _ = scripted(502, 409)
+    changes = [CreateHook("o_1", HOOK), UpdateState("o_1", "accepted"), DeleteHook("o_1", "hook")]
+    client, transport, _ = scripted(502, 409, 200)
     with opened(tmp_path) as journal:
         assert [kind for kind, _ in await run(Batch(client, changes, journal=journal, once=True))] == [
-            UNKNOWN, OutcomeKind.REJECTED,
+            UNKNOWN, OutcomeKind.REJECTED, OutcomeKind.APPLIED,
         ]  # fmt: skip
-        assert (journal.summary().not_again, len(transport.requests)) == (1, 2)
+        assert (journal.summary().not_again, len(transport.requests)) == (1, 3)
     with opened(tmp_path) as journal:
         assert not await run(Batch(client, changes, journal=journal, once=True, only=only))
-    assert len(transport.requests) == 2
+    assert len(transport.requests) == 3
 
 
 async def test_what_is_not_made_again_for_lack_of_once_stays_as_it_was(tmp_path: Path) -> None:
-    client, transport, _ = scripted(409)
+    changes = [UpdateState("o_1", "accepted"), UpdateReference("o_1", "x")]
+    client, transport, _ = scripted(409, 200)
     with opened(tmp_path) as journal:
-        await run(Batch(client, [UpdateState("o_1", "accepted")], journal=journal, once=True))
-        (before,) = journal.rows()
+        await run(Batch(client, changes, journal=journal, once=True))
+        before = list(journal.rows())
     only = [OutcomeKind.REJECTED]
     with opened(tmp_path) as journal:
-        assert not await run(Batch(client, [UpdateState("o_1", "accepted")], journal=journal, only=only))
-        assert list(journal.rows()) == [before]
+        assert not await run(Batch(client, changes, journal=journal, only=only))
+        assert list(journal.rows()) == before
         assert journal.summary().to_make_again(only) == (only, True)
-    assert len(transport.requests) == 1
+    assert len(transport.requests) == 2
 
 
 async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ _FILL_IN = """
 _NESTS = """(again.resource = '' OR changes.resource = ''
     OR substr(changes.resource || '/', 1, length(again.resource) + 1) = again.resource || '/'
     OR substr(again.resource || '/', 1, length(changes.resource) + 1) = changes.resource || '/')"""
+_MAY_GO_AGAIN = ended_so([OutcomeKind.REJECTED, OutcomeKind.NOT_SENT])
 _REOPEN = f"""
     UPDATE changes SET open = 2
     WHERE NOT open AND NOT once AND {IS_DONE} AND resource IS NOT NULL AND EXISTS (
@@ -25,10 +26,19 @@ _REOPEN = f"""
 """
 
 
-def reopen(db: sqlite3.Connection, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+def reopen(
+    db: sqlite3.Connection,
+    only: Collection[OutcomeKind],
+    merchant: str | None,
+    channel: str | None,
+    *,
+    once: bool,
+) -> None:
     """Open again what was done after a change of the same resource that ended so; see :meth:`Journal.reopen`."""
     scope: dict[str, object] = {"merchant": merchant, "channel": channel}
-    wanted = f"(NOT open AND {ended_so(only)})"
+    # As is_wanted says it of a change.
+    is_allowed = f"NOT once OR {_MAY_GO_AGAIN}" if once else "NOT once"
+    wanted = f"(NOT open AND {ended_so(only)} AND ({is_allowed}))"
     if OutcomeKind.UNKNOWN in only:
         wanted += " OR open"
     db.execute(_FILL_IN)

@@ -242,7 +242,7 @@ def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(shell: S
     with JournalReader.open(path) as reader:
         inputs, target = reader.inputs, reader.target
     with Journal.open(path, inputs=inputs, target=target) as journal:
-        journal.reopen([OutcomeKind.APPLIED], None, None)
+        journal.reopen([OutcomeKind.APPLIED], None, None, once=False)
     code, out = shell("batch", "status", str(path))
     assert (code, "        2  applied           done\n" in out) == (1, True)
     assert "The same command goes on with what is left" in out
