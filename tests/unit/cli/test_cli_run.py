@@ -89,6 +89,14 @@ def test_what_of_standard_input_was_never_begun_is_left(shell: Shell, monkeypatc
         monkeypatch.setattr("sys.stdin", stdin)
         shell("batch", "run", "-", "--journal", "j")
     assert "5 of 5 changes have an outcome" in shell("batch", "status", "j")[1]
+    # More than is read ahead.
+    lines = [{"op": "delete_consent", "order_id": f"nope_{number}", "consent_id": "c"} for number in range(3_000)]
+    Path("changes").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        code, out = shell("batch", "run", "-", "--journal", "j", "--max-failures", "1", "--concurrency", "1")
+    assert (code, "The same command goes on with what is left" in out) == (1, True)
+    assert ": 6 changes have an outcome" in shell("batch", "status", "j")[1]
 
 
 @pytest.mark.parametrize("flag", ["--report", "--html", "--journal", "--undo"])
