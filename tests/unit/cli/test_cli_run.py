@@ -242,11 +242,15 @@ def test_the_status_of_a_journal_without_a_run(shell: Shell, done: Path) -> None
     assert "knows of no run" in shell.errors
 
 
-def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(shell: Shell) -> None:
-    line = {"op": "patch_attributes", "order_id": "o_123", "attributes": {"n": 1}}
-    Path("changes.jsonl").write_text(f"{json.dumps(line)}\n" * 2, encoding="utf-8")
-    assert shell("batch", "run", "changes.jsonl")[0] == 0
-    path = Path("changes.jsonl.journal")
+def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = json.dumps({"op": "patch_attributes", "order_id": "o_123", "attributes": {"n": 1}})
+    Path("changes").write_text(f"{line}\n" * 2, encoding="utf-8")
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert shell("batch", "run", "-", "--journal", "j")[0] == 0
+    path = Path("j")
     with JournalReader.open(path) as reader:
         inputs, target = reader.inputs, reader.target
     with Journal.open(path, inputs=inputs, target=target) as journal:
@@ -254,6 +258,11 @@ def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(shell: S
     code, out = shell("batch", "status", str(path))
     assert (code, "        2  applied           done\n" in out) == (1, True)
     assert "The same command goes on with what is left" in out
+    Path("changes").write_text(line, encoding="utf-8")
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        code, out = shell("batch", "run", "-", "--journal", "j", "--only", "failed")
+    assert (code, "The same command without --only goes on with what is left" in out) == (1, True)
 
 
 @pytest.mark.parametrize("flag", ["--html", "--undo"])
