@@ -188,7 +188,7 @@ class Lines:
         """Have written down how changes stand that are to be continued."""
         self._pipe.ask("journal", "leave_open", [(*row[:-1], self.numbers[row[-1]]) for row in rows])
 
-    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None, *, once: bool) -> None:
         """Nothing: it was done before the first line was dealt."""
 
     def sync(self) -> None:

@@ -224,7 +224,8 @@ def _exit_code(last: _Ended, account: Account) -> int:
     could_not_start = not last.worked and error is not None and (isinstance(error, CANNOT_START) or is_foreign(error))
     if last.stopped is not None and could_not_start:
         return 3
-    return 1 if account.summary.failed or account.left or account.stopped is not None else 0
+    summary = account.summary
+    return 1 if summary.failed or summary.unfinished or account.left or account.stopped is not None else 0
 
 
 def _end(journal: Journal, source: Input, stopped: str | None) -> None:

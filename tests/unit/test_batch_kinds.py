@@ -18,9 +18,11 @@ from norce_order_async.batch import (
     AddPaymentActions,
     Batch,
     Change,
+    CreateConsent,
     CreateHook,
     CreateOrder,
     DeleteConsent,
+    DeleteHook,
     Input,
     InputLine,
     Journal,
@@ -38,13 +40,14 @@ from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.requested import requested
-from norce_order_async.models import Cart, Hook, Order, PaymentAction
+from norce_order_async.models import Cart, Consent, Hook, Order, PaymentAction
 from norce_order_async.testing import FakeClock, Sandbox
 from norce_order_async.wire.table import ROWS
 
 CHANGING = [given for given in CALLS if ROWS[given.name].changes]
 OP = {kind.operation: kind for kind in KINDS.values()}
 HOOK = Hook(adapter_id="a", invoke="https://a.example")
+CONSENT = CreateConsent("o_1", Consent(id="c", checked=True))
 UNKNOWN = OutcomeKind.UNKNOWN
 
 
@@ -194,29 +197,30 @@ async def test_what_is_not_safe_to_repeat_is_refused() -> None:
 
 @pytest.mark.parametrize("only", [None, [OutcomeKind.UNKNOWN, OutcomeKind.NOT_SENT]])
 async def test_what_is_made_once_is_never_sent_again(tmp_path: Path, only: Any) -> None:
-    changes = [CreateHook("o_1", HOOK), UpdateState("o_1", "accepted")]
-    client, transport, _ = scripted(502, 409)
+    changes = [CreateHook("o_1", HOOK), UpdateState("o_1", "accepted"), DeleteHook("o_1", "hook")]
+    client, transport, _ = scripted(502, 409, 200)
     with opened(tmp_path) as journal:
         assert [kind for kind, _ in await run(Batch(client, changes, journal=journal, once=True))] == [
-            UNKNOWN, OutcomeKind.REJECTED,
+            UNKNOWN, OutcomeKind.REJECTED, OutcomeKind.APPLIED,
         ]  # fmt: skip
-        assert (journal.summary().not_again, len(transport.requests)) == (1, 2)
+        assert (journal.summary().not_again, len(transport.requests)) == (1, 3)
     with opened(tmp_path) as journal:
         assert not await run(Batch(client, changes, journal=journal, once=True, only=only))
-    assert len(transport.requests) == 2
+    assert len(transport.requests) == 3
 
 
 async def test_what_is_not_made_again_for_lack_of_once_stays_as_it_was(tmp_path: Path) -> None:
-    client, transport, _ = scripted(409)
+    changes = [UpdateState("o_1", "accepted"), UpdateReference("o_1", "x")]
+    client, transport, _ = scripted(409, 200)
     with opened(tmp_path) as journal:
-        await run(Batch(client, [UpdateState("o_1", "accepted")], journal=journal, once=True))
-        (before,) = journal.rows()
+        await run(Batch(client, changes, journal=journal, once=True))
+        before = list(journal.rows())
     only = [OutcomeKind.REJECTED]
     with opened(tmp_path) as journal:
-        assert not await run(Batch(client, [UpdateState("o_1", "accepted")], journal=journal, only=only))
-        assert list(journal.rows()) == [before]
+        assert not await run(Batch(client, changes, journal=journal, only=only))
+        assert list(journal.rows()) == before
         assert journal.summary().to_make_again(only) == (only, True)
-    assert len(transport.requests) == 1
+    assert len(transport.requests) == 2
 
 
 async def test_what_a_killed_run_may_have_sent_is_made_once(tmp_path: Path) -> None:
@@ -247,6 +251,27 @@ async def test_what_was_made_once_is_not_reopened_by_what_is_made_again_before_i
     with opened(tmp_path) as journal:
         await run(Batch(client, changes, journal=journal, once=True, only=[OutcomeKind.REJECTED]))
     assert [request.call.operation for request in transport.requests].count("UpdateCheckoutOrderState") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_doubtful"),
+    [
+        ([PatchConsent("o_1", "c", checked=True), DeleteConsent("o_1", "c"), CONSENT], True),
+        ([DeleteConsent("o_1", "c"), CONSENT], True),
+        ([PatchConsent("o_1", "c", checked=True), CONSENT], False),
+        ([DeleteConsent("o_2", "c"), CONSENT], False),
+        ([UpdateReference("o_1", "x"), DeleteConsent("o_1", "c"), CONSENT], False),
+    ],
+)
+async def test_what_was_made_once_and_may_be_deleted_by_what_is_made_again_is_unknown(
+    tmp_path: Path, changes: list[Change], *, is_doubtful: bool
+) -> None:
+    client, _, _ = scripted(404, 200)
+    with opened(tmp_path) as journal:
+        await run(Batch(client, changes, journal=journal, once=True, concurrency=1))
+    with opened(tmp_path) as journal:
+        await run(Batch(client, changes, journal=journal, only=[OutcomeKind.REJECTED]))
+        assert [row.outcome for row in journal.rows()][-1] is (UNKNOWN if is_doubtful else OutcomeKind.APPLIED)
 
 
 async def test_a_journal_lets_go_of_what_was_written_once_it_is_done(tmp_path: Path) -> None:

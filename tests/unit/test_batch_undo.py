@@ -168,3 +168,18 @@ async def test_what_perhaps_changed_nothing_does_not_stand_for_what_was_deleted_
         saved(journal, tmp_path)
     await run(sandbox, Input(tmp_path / "undo.jsonl"))
     assert told(sandbox.order("o_1")) == before
+
+
+async def test_what_is_to_be_made_once_more_is_taken_back_as_what_is_done(tmp_path: Path) -> None:
+    sandbox = order_with()
+    before = told(sandbox.order("o_1"))
+    sandbox.faults.add(Fault.status(400, operation="PatchCheckoutOrderConsent", times=1))
+    changes = [
+        PatchConsent("o_1", "ci", checked=True), DeleteConsent("o_1", "ci"), CreateConsent("o_1", Consent(id="ci")),
+    ]  # fmt: skip
+    with journal_at(tmp_path / "j") as journal:
+        await run(sandbox, changes, journal)
+        journal.reopen([OutcomeKind.REJECTED], "norce", "1", once=True)
+        assert saved(journal, tmp_path)[1] == []
+    await run(sandbox, Input(tmp_path / "undo.jsonl"))
+    assert told(sandbox.order("o_1")) == before

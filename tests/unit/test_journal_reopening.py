@@ -52,7 +52,7 @@ def test_what_was_done_later_is_made_once_more(tmp_path: Path, lines: list[str],
             for number, (line, change) in enumerate(zip(lines, changes, strict=True), 1)
         ]
         write(journal, [mark(number, change) for number, change in enumerate(changes, 1)], outcomes)
-        journal.reopen([REJECTED], "m", "1")
+        journal.reopen([REJECTED], "m", "1", once=False)
     with JournalReader.open(tmp_path / "j") as reader:
         assert [(row.number, row.outcome) for row in reader.rows()] == [
             (each.number, each.outcome) for each in outcomes

@@ -129,7 +129,7 @@ def test_what_was_sent_at_most_once_is_not_made_again_after_an_earlier_change(pa
         marks = [mark(number, PERSONAL) for number in (1, 2, 3)]
         outcomes = [end(1, OutcomeKind.REJECTED, PERSONAL), end(2, change=PERSONAL), end(3, change=PERSONAL)]
         write(journal, marks, outcomes, once=[2])
-        journal.reopen([OutcomeKind.REJECTED], "m", "1")
+        journal.reopen([OutcomeKind.REJECTED], "m", "1", once=False)
         assert [journal.states(1, 3)[number].reopened for number in (1, 2, 3)] == [False, False, True]
 
 

@@ -543,5 +543,5 @@ def test_what_version_1_did_after_a_change_is_opened_again_with_it(path: Path) -
     with begin(path) as journal:
         write(journal, [mark(1, FIRST), mark(2, PatchAttributes("o_2", {"a": 1}))], [])
         write(journal, [], [end(1, change=FIRST), end(2)])
-        journal.reopen({OutcomeKind.REJECTED}, None, None)
+        journal.reopen({OutcomeKind.REJECTED}, None, None, once=False)
         assert [state.reopened for state in journal.states(0, 2).values()] == [False, True, False]

@@ -212,7 +212,7 @@ async def prepare(journal: RunJournal, only: Collection[OutcomeKind] | None, sco
     if once:
         await patiently(journal.sync)
     if only is not None:
-        await patiently(lambda: journal.reopen(only, *scope))
+        await patiently(lambda: journal.reopen(only, *scope, once=once))
 
 
 def blocks(

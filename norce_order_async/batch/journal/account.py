@@ -29,6 +29,12 @@ _ROWS = f"""
         record, attributes, {{waited}}, {{evidence}}
     FROM {{changes}}
 """
+# The count of what can be read only once is of another time, if more was begun.
+_INPUTS = """
+    SELECT name, digest, CASE WHEN digest IS NOT NULL OR (SELECT total(changes) FROM inputs) >=
+        (SELECT coalesce(max(number), 0) FROM changes) THEN changes END
+    FROM inputs ORDER BY place
+"""
 _WAITED = "(SELECT seconds FROM waits WHERE waits.number = changes.number)"
 
 
@@ -52,7 +58,7 @@ class JournalAccount:
     @property
     def inputs(self) -> tuple[InputFile, ...]:
         """The files that the batch reads, by the names that they had at first."""
-        rows = self._read("SELECT name, digest, changes FROM inputs ORDER BY place")
+        rows = self._read(_INPUTS)
         with reading(self.path):
             return tuple(InputFile(str(name), digest, count(changes)) for name, digest, changes in rows)
 

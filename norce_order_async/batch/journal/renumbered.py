@@ -38,7 +38,7 @@ class RenumberedJournal:
         """Write down how changes stand that are to be continued."""
         self._journal.leave_open([(*row[:-1], self._numbers[row[-1]]) for row in rows])
 
-    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None, *, once: bool) -> None:
         """Nothing: whoever gives the changes gives those that follow them, too."""
 
     def sync(self) -> None:

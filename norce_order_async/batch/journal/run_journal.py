@@ -37,7 +37,7 @@ class RunJournal(Protocol):
         """Write down how changes stand that are to be continued."""
         ...
 
-    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None, *, once: bool) -> None:
         """Open again what has to be made after changes that ended so."""
         ...
 

@@ -135,7 +135,7 @@ class RunWriter(JournalAccount):
         with self._files.writing() as db:
             db.executemany(statements.LEAVE_OPEN, rows)
 
-    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None) -> None:
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None, *, once: bool) -> None:
         """Open again what was done after a change of the same resource that ended so, and that is now made again.
 
         Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
@@ -145,6 +145,7 @@ class RunWriter(JournalAccount):
             only: How changes ended that are made again.
             merchant: Whose orders the changes are about that do not say it.
             channel: The channel of those that do not say it.
+            once: Whether what must not be made twice is made again, if it was not applied.
 
         Raises:
             ConfigurationError: It cannot be written.
@@ -152,7 +153,7 @@ class RunWriter(JournalAccount):
         :meta private:
         """
         with self._files.writing() as db:
-            reopen(db, only, merchant, channel)
+            reopen(db, only, merchant, channel, once=once)
 
     def sync(self) -> None:
         """Have the disk take each mark and outcome from now on: what must not be made twice outlasts a power cut then.

@@ -89,6 +89,14 @@ def test_what_of_standard_input_was_never_begun_is_left(shell: Shell, monkeypatc
         monkeypatch.setattr("sys.stdin", stdin)
         shell("batch", "run", "-", "--journal", "j")
     assert "5 of 5 changes have an outcome" in shell("batch", "status", "j")[1]
+    # More than is read ahead.
+    lines = [{"op": "delete_consent", "order_id": f"nope_{number}", "consent_id": "c"} for number in range(3_000)]
+    Path("changes").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        code, out = shell("batch", "run", "-", "--journal", "j", "--max-failures", "1", "--concurrency", "1")
+    assert (code, "The same command goes on with what is left" in out) == (1, True)
+    assert ": 6 changes have an outcome" in shell("batch", "status", "j")[1]
 
 
 @pytest.mark.parametrize("flag", ["--report", "--html", "--journal", "--undo"])
@@ -234,18 +242,27 @@ def test_the_status_of_a_journal_without_a_run(shell: Shell, done: Path) -> None
     assert "knows of no run" in shell.errors
 
 
-def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(shell: Shell) -> None:
-    line = {"op": "patch_attributes", "order_id": "o_123", "attributes": {"n": 1}}
-    Path("changes.jsonl").write_text(f"{json.dumps(line)}\n" * 2, encoding="utf-8")
-    assert shell("batch", "run", "changes.jsonl")[0] == 0
-    path = Path("changes.jsonl.journal")
+def test_a_batch_is_not_through_while_something_is_to_be_made_once_more(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = json.dumps({"op": "patch_attributes", "order_id": "o_123", "attributes": {"n": 1}})
+    Path("changes").write_text(f"{line}\n" * 2, encoding="utf-8")
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        assert shell("batch", "run", "-", "--journal", "j")[0] == 0
+    path = Path("j")
     with JournalReader.open(path) as reader:
         inputs, target = reader.inputs, reader.target
     with Journal.open(path, inputs=inputs, target=target) as journal:
-        journal.reopen([OutcomeKind.APPLIED], None, None)
+        journal.reopen([OutcomeKind.APPLIED], None, None, once=False)
     code, out = shell("batch", "status", str(path))
     assert (code, "        2  applied           done\n" in out) == (1, True)
     assert "The same command goes on with what is left" in out
+    Path("changes").write_text(line, encoding="utf-8")
+    with Path("changes").open(encoding="utf-8") as stdin:
+        monkeypatch.setattr("sys.stdin", stdin)
+        code, out = shell("batch", "run", "-", "--journal", "j", "--only", "failed")
+    assert (code, "The same command without --only goes on with what is left" in out) == (1, True)
 
 
 @pytest.mark.parametrize("flag", ["--html", "--undo"])
