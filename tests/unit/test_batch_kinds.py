@@ -18,7 +18,6 @@ from norce_order_async.batch import (
     AddPaymentActions,
     Batch,
     Change,
-    CreateConsent,
     CreateHook,
     CreateOrder,
     DeleteConsent,
@@ -40,14 +39,13 @@ from norce_order_async.batch.lines import KINDS, parse_change
 from norce_order_async.batch.resolving import JournalResolver
 from norce_order_async.core.settings import Timeout
 from norce_order_async.endpoints.requested import requested
-from norce_order_async.models import Cart, Consent, Hook, Order, PaymentAction
+from norce_order_async.models import Cart, Hook, Order, PaymentAction
 from norce_order_async.testing import FakeClock, Sandbox
 from norce_order_async.wire.table import ROWS
 
 CHANGING = [given for given in CALLS if ROWS[given.name].changes]
 OP = {kind.operation: kind for kind in KINDS.values()}
 HOOK = Hook(adapter_id="a", invoke="https://a.example")
-CONSENT = CreateConsent("o_1", Consent(id="c", checked=True))
 UNKNOWN = OutcomeKind.UNKNOWN
 
 
@@ -251,27 +249,6 @@ async def test_what_was_made_once_is_not_reopened_by_what_is_made_again_before_i
     with opened(tmp_path) as journal:
         await run(Batch(client, changes, journal=journal, once=True, only=[OutcomeKind.REJECTED]))
     assert [request.call.operation for request in transport.requests].count("UpdateCheckoutOrderState") == 1
-
-
-@pytest.mark.parametrize(
-    ("changes", "is_doubtful"),
-    [
-        ([PatchConsent("o_1", "c", checked=True), DeleteConsent("o_1", "c"), CONSENT], True),
-        ([DeleteConsent("o_1", "c"), CONSENT], True),
-        ([PatchConsent("o_1", "c", checked=True), CONSENT], False),
-        ([DeleteConsent("o_2", "c"), CONSENT], False),
-        ([UpdateReference("o_1", "x"), DeleteConsent("o_1", "c"), CONSENT], False),
-    ],
-)
-async def test_what_was_made_once_and_may_be_deleted_by_what_is_made_again_is_unknown(
-    tmp_path: Path, changes: list[Change], *, is_doubtful: bool
-) -> None:
-    client, _, _ = scripted(404, 200)
-    with opened(tmp_path) as journal:
-        await run(Batch(client, changes, journal=journal, once=True, concurrency=1))
-    with opened(tmp_path) as journal:
-        await run(Batch(client, changes, journal=journal, only=[OutcomeKind.REJECTED]))
-        assert [row.outcome for row in journal.rows()][-1] is (UNKNOWN if is_doubtful else OutcomeKind.APPLIED)
 
 
 async def test_a_journal_lets_go_of_what_was_written_once_it_is_done(tmp_path: Path) -> None:

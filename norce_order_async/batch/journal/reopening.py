@@ -24,17 +24,6 @@ _REOPEN = f"""
     WHERE NOT open AND NOT once AND {IS_DONE} AND resource IS NOT NULL AND EXISTS (
         SELECT 1 FROM again WHERE again.place = {_ORDER} AND again.number < changes.number AND {_NESTS})
 """
-# A consent or a notification may have the id of one that was deleted before it. The journal does not hold that id.
-_DELETES = f"""
-    INSERT INTO deletes SELECT {_ORDER}, replace(op, 'delete_', 'create_'), min(number) FROM changes
-    WHERE op IN ('delete_consent', 'delete_notification')
-"""
-_DOUBT = f"""
-    UPDATE changes SET outcome = 'unknown', error = 'PerhapsDeleted',
-        message = 'a delete before it is made again, which may delete it, and it is made at most once'
-    WHERE NOT open AND {IS_DONE} AND op IN ('create_consent', 'create_notification') AND EXISTS (
-        SELECT 1 FROM deletes WHERE place = {_ORDER} AND creates = op AND deletes.number < changes.number)
-"""
 
 
 def reopen(
@@ -58,13 +47,7 @@ def reopen(
     gather = f"""INSERT OR IGNORE INTO again SELECT {_ORDER}, resource, min(number) FROM changes
         WHERE resource IS NOT NULL AND ({{wanted}}) GROUP BY 1, 2"""
     db.execute(gather.format(wanted=wanted), scope)
-    reopened = f"open AND {IS_DONE}"
     # What is opened again may nest with what was done after it in turn.
     while db.execute(_REOPEN, scope).rowcount > 0:
-        db.execute(gather.format(wanted=reopened), scope)
+        db.execute(gather.format(wanted=f"open AND {IS_DONE}"), scope)
     db.execute("DROP TABLE again")
-    db.execute("DROP TABLE IF EXISTS temp.deletes")
-    db.execute("CREATE TEMP TABLE deletes (place TEXT, creates TEXT, number INTEGER, PRIMARY KEY (place, creates))")
-    db.execute(f"{_DELETES} AND ({wanted} OR {reopened}) GROUP BY 1, 2", scope)
-    db.execute(_DOUBT, scope)
-    db.execute("DROP TABLE deletes")
