@@ -151,25 +151,21 @@ def test_a_call_that_is_cancelled_as_its_connection_opens_leaves_nothing_on_uvlo
     made: list[weakref.ref[Connection]] = []
     opened = Connection.connection_made
 
-    async def main() -> None:
+    async def main() -> list[Connection | None]:
         def cancel(connection: Connection, transport: asyncio.BaseTransport) -> None:
             opened(connection, transport)
             made.append(weakref.ref(connection))
             sending.pop().cancel()
 
         server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
-        transport = HttptoolsTransport()
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Connection, "connection_made", cancel)
-            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            sending = [asyncio.ensure_future(transport.send(make_request("GET", url), timeout=5.0))]
-            _, waiting = await asyncio.wait(sending, timeout=5)
-        assert not waiting
-        assert not sending
-        await asyncio.sleep(0)  # uvloop closes its side
-        gc.collect()
-        assert [connection() for connection in made] == [None]
-        await transport.aclose()
-        server.close()
+        async with server, HttptoolsTransport() as transport:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Connection, "connection_made", cancel)
+                url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+                sending = [asyncio.ensure_future(transport.send(make_request("GET", url), timeout=5.0))]
+                await asyncio.wait(sending, timeout=5)
+            await asyncio.sleep(0)  # uvloop closes its side
+            gc.collect()
+            return [connection() for connection in made]
 
-    uvloop.run(main())
+    assert uvloop.run(main()) == [None]
