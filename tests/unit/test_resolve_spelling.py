@@ -109,7 +109,8 @@ async def test_the_times_of_the_state_count_to_their_last_digit() -> None:
         ({"a": ""}, {"a": "x"}, Verdict.NOT_APPLIED),
         ({"a": "", "b": 1}, {"b": 1}, Verdict.APPLIED),
         ({"a": "", "b": 1}, {}, Verdict.NOT_APPLIED),
-        ({"a": None}, {}, Verdict.APPLIED),
+        ({"a": None}, {}, Verdict.CANNOT_TELL),
+        ({"a": None}, {"a": None}, Verdict.APPLIED),
     ],
 )
 async def test_an_attribute_that_is_sent_empty_and_is_not_there_tells_nothing(
