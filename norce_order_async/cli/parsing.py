@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NoReturn
 
 from norce_order_async.cli.arguments import fault_text, pair, seconds
 from norce_order_async.cli.choices import TRANSPORTS
+from norce_order_async.core.wording import meant
 
 SETTINGS = """\
 environment:
@@ -65,7 +66,7 @@ class Parser(argparse.ArgumentParser):
             for match in [name for name in known if len(option) > 2 and name.startswith(option)][:1]
             or get_close_matches(option, known, 1)
         ]
-        hint = f" (did you mean {', '.join(near)}?)" if near else ""
+        hint = meant(near)
         if any("token" in option for option in options):
             hint = " (there is no flag for the token: set NORCE_TOKEN or NORCE_TOKEN_FILE)"
         self.error(f"unrecognized arguments: {' '.join(options or words)}{hint}")

@@ -16,6 +16,11 @@ def listed(names: Sequence[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + others
 
 
+def meant(names: Sequence[str]) -> str:
+    """A question after what is not known: whether one of these was meant; empty where there are none."""
+    return f" (did you mean {', '.join(names)}?)" if names else ""
+
+
 def text_of(error: BaseException) -> str:
     """What an error says, or its class where it says nothing."""
     return str(error) or type(error).__name__

@@ -127,11 +127,9 @@ class ClientCore:
     @property
     def has_open_connections(self) -> bool:
         """Whether there may be connections that nobody else closes."""
-        match self.transport:
-            case PooledTransport(is_open=True):
-                return self.shops.calls > 0 and not self.closed
-            case _:
-                return False
+        transport: object = self.transport
+        is_open = isinstance(transport, PooledTransport) and transport.is_open
+        return is_open and self.shops.calls > 0 and not self.closed
 
     def stats(self) -> Stats:
         """What was done so far."""

@@ -67,6 +67,9 @@ def new_request(
         InvalidRequestError: Something that cannot be sent as it stands.
         TypeError: An id is not a str.
     """
+    timeout = defaults.timeout if options.timeout is UNSET else options.timeout
+    if not isinstance(timeout, Timeout):
+        timeout = limits_of(options, defaults.timeout)
     at = defaults.clock.wall()  # before the other clock, so that no attempt's time is later than the attempt
     target = operation.target(ids, query)
     payload = None if body is UNSET else body if isinstance(body, bytes) else encode(body)
@@ -75,7 +78,7 @@ def new_request(
         operation.repeat,
         request_id or options.request_id or defaults.random.randbytes(16).hex(),
         defaults.clock.monotonic(),
-        defaults.timeout if options.timeout is UNSET else limits_of(options, defaults.timeout),
+        timeout,
         defaults.retry if options.retry is UNSET else options.retry,
         operation.reads_body,
         operation.changes,

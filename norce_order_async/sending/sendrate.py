@@ -210,7 +210,8 @@ class SendRate:
             share = (window.refused - 1) / (window.answers + waiting)
             self._begin_test(now, share, self._first(now), math.inf, math.inf)
         elif self._suspicious(waiting):
-            self._begin_trial(now, self.at(sent))
+            self._forget()
+            self._begin(now, _Phase.TRIAL, self.at(sent))
             return False
         elif sent - self._since >= self._hold:
             self._cut(now, self._accepted_at(now, self.at(sent)))
@@ -269,10 +270,6 @@ class SendRate:
         self._suspected = (held.refused + grown.refused) / (held.answers + grown.answers + waiting)
         as_many = held.value(waiting) >= grown.value() / 2 and held.exceeds(self._tolerated, waiting)
         return as_many and self._suspected <= MOST_TOLERATED
-
-    def _begin_trial(self, now: float, rate: float) -> None:
-        self._forget()
-        self._begin(now, _Phase.TRIAL, rate)
 
     def _try(self, now: float, waiting: int) -> bool:
         share, rate, found = self._suspected, self._start, self._grown

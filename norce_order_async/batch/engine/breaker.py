@@ -109,6 +109,10 @@ class CircuitBreaker:
             return error.status in RETRYABLE_STATUSES or (not self._is_known and _says_nothing(error))
         return isinstance(error, DeadlineExceeded | TokenError | NotTheApiError)
 
+    def is_asked_too_much(self, error: CallError) -> bool:
+        """Whether the server asks to wait for longer than the patience."""
+        return (error.retry_after or 0.0) > self.patience
+
     def rest(self) -> None:
         """There is nothing to send; time that passes so is none that the server is waited for."""
         self._failing_since = None
@@ -142,7 +146,7 @@ class CircuitBreaker:
         if self._failing_since is None:
             self._failing_since = now
         self._refused += refused
-        if not is_throttled(error) or (error.retry_after or 0.0) > self.patience:
+        if not is_throttled(error) or self.is_asked_too_much(error):
             if not item.failing:
                 self._unreached.add(item.order)
             if self._is_outage:

@@ -100,7 +100,7 @@ class Failures:
         if (
             not self._breaker.is_transient(error)
             or not item.repeatable(outcome.outcome)
-            or (error.retry_after or 0.0) > self._breaker.patience
+            or self._breaker.is_asked_too_much(error)
             or (wait := self._until_next(item, error, counts=counts)) is None
         ):
             return False

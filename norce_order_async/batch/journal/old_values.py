@@ -11,6 +11,7 @@ import attrs
 from norce_order_async.batch.changes import Order
 from norce_order_async.batch.journal.errors import reading
 from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.statements import IS_OPEN
 from norce_order_async.batch.journal.tables import text_or_none
 from norce_order_async.batch.shown import shown_record
 from norce_order_async.core.errors import ConfigurationError
@@ -29,27 +30,27 @@ _DROP = ("DROP TABLE old_values", "DROP TABLE undo")
 _STANDS = "(c0.open OR c0.outcome NOT IN ('rejected', 'not_sent'))"
 # A later change of the same that is made for sure, after whose undo all is as it was: what takes this one back is not
 # needed. One that is unknown may have found nothing to change, and then its undo does neither.
-_OVERTAKEN = """EXISTS (
+_OVERTAKEN = f"""EXISTS (
     SELECT 1 FROM undo AS u1 JOIN changes AS c1 USING (number)
-    WHERE u1.whole AND u1.place = {0}.place AND u1.number > {0}.number
-        AND NOT c1.open & 1 AND c1.outcome IN ('applied', 'applied_inferred')
+    WHERE u1.whole AND u1.place = {{0}}.place AND u1.number > {{0}}.number
+        AND NOT c1.{IS_OPEN} AND c1.outcome IN ('applied', 'applied_inferred')
         AND (u1.record IS NOT NULL OR u1.remark IS NULL))"""
 # Nothing takes this change back, but what takes an earlier one of the same back, which is made after all others,
 # leaves it as it was.
 _UNDERLAIN = f"""(u0.record IS NULL AND EXISTS (
     SELECT 1 FROM undo AS u3 JOIN changes AS c3 USING (number)
     WHERE u3.whole AND u3.place = u0.place AND u3.number < u0.number AND u3.record IS NOT NULL
-        AND (c3.open & 1 OR c3.outcome NOT IN ('rejected', 'not_sent'))
-        AND NOT (u3.once AND (c3.open & 1 OR c3.outcome = 'unknown'))
+        AND (c3.{IS_OPEN} OR c3.outcome NOT IN ('rejected', 'not_sent'))
+        AND NOT (u3.once AND (c3.{IS_OPEN} OR c3.outcome = 'unknown'))
         AND NOT {_OVERTAKEN.format("u3")}))"""
 # The record deletes what was made anew, and a part with its id was there before the batch: 1 where the batch deleted
 # that one first, and can make it again; 0 where it may still have been there.
-_REPLACES = """CASE WHEN c0.op GLOB 'create_*' AND NOT u0.whole AND u0.record IS NOT NULL THEN EXISTS (
+_REPLACES = f"""CASE WHEN c0.op GLOB 'create_*' AND NOT u0.whole AND u0.record IS NOT NULL THEN EXISTS (
     SELECT 1 FROM undo AS u2 JOIN changes AS c2 USING (number)
     WHERE u2.whole AND u2.place = u0.place AND u2.number < u0.number AND u2.record IS NOT NULL
-        AND NOT c2.open & 1 AND c2.outcome IN ('applied', 'applied_inferred') AND c2.op GLOB 'delete_*') END"""
+        AND NOT c2.{IS_OPEN} AND c2.outcome IN ('applied', 'applied_inferred') AND c2.op GLOB 'delete_*') END"""
 _ROWS = f"""
-    SELECT -u0.number, c0.line, c0.file, CASE WHEN c0.open & 1 THEN 'unknown' ELSE c0.outcome END, u0.once, u0.remark,
+    SELECT -u0.number, c0.line, c0.file, CASE WHEN c0.{IS_OPEN} THEN 'unknown' ELSE c0.outcome END, u0.once, u0.remark,
         u0.record, c0.record, {_REPLACES}
     FROM undo AS u0 JOIN changes AS c0 USING (number)
     WHERE u0.number < -? AND {_STANDS} AND (u0.record IS NOT NULL OR u0.remark IS NOT NULL)

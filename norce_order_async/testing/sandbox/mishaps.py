@@ -9,6 +9,7 @@ import attrs
 
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.kinds import kind_of
+from norce_order_async.core.wording import meant
 from norce_order_async.testing.sandbox.faults import Fault, FaultKind
 from norce_order_async.wire.table import ROWS
 
@@ -64,8 +65,7 @@ class _Running:
 def _no_operation(name: str, operations: Collection[str]) -> str:
     of_function = [row.name for row in ROWS.values() if row.function.endswith(f".{name}")]
     near = of_function or get_close_matches(name, sorted(operations), 4)
-    hint = f" (did you mean {', '.join(near)}?)" if near else ""
-    return f"the API has no operation {name!r}{hint}"
+    return f"the API has no operation {name!r}{meant(near)}"
 
 
 class Faults:
