@@ -25,6 +25,7 @@ from norce_order_async.transport.aiohttp_internals import (
     Exchange,
     PlainRequest,
     head_of,
+    request_of,
     take_headers_as_given,
     whole_body,
 )
@@ -144,7 +145,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             # aiohttp's own limit can swallow a cancellation, and misses a stalled chunked body.
             with exchange.limit:
                 url, host = _address(request.url)
-                exchange.response = await pool.session.request(
+                exchange.response = await request_of(pool.session)(
                     request.method,
                     url,
                     headers=CIMultiDict({"Host": host, **request.headers}),  # what aiohttp would make, slower

@@ -6,7 +6,7 @@ All that depends on how aiohttp works inside is here and in :mod:`norce_order_as
 import asyncio
 import inspect
 import io
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
 from itertools import chain
@@ -28,6 +28,7 @@ from norce_order_async.transport.messages import Head, is_measured
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _MOST_READ = 64 * 1024
 """Bytes that are read at once, at most."""
+_REQUEST = aiohttp.ClientSession.request  # what is in its place later is somebody else's
 _head_of: Callable[[str, CIMultiDict[str]], bytes] | None = getattr(http_writer, "_serialize_headers", None)
 SENDS_AT_ONCE = _head_of is not None and set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
@@ -40,6 +41,11 @@ def take_headers_as_given(session: aiohttp.ClientSession) -> None:
     """Keep a session from copying headers one by one."""
     # Not in the usual way: aiohttp warns of that where asyncio's debug mode is on.
     object.__setattr__(session, "_prepare_headers", _as_given)
+
+
+def request_of(session: aiohttp.ClientSession) -> Callable[..., Awaitable[aiohttp.ClientResponse]]:
+    """What makes a request: without the context manager that ``request`` makes of it, unless that is another one."""
+    return session._request if aiohttp.ClientSession.request is _REQUEST else session.request  # pyright: ignore[reportPrivateUsage]
 
 
 def _as_given(headers: CIMultiDict[str] | None) -> CIMultiDict[str]:

@@ -19,6 +19,7 @@ from norce_order_async.core.errors import (
     TransportError,
 )
 from norce_order_async.core.http import Request, Response
+from norce_order_async.loops.per_loop import PerLoop
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
 from norce_order_async.transport import http11
 from norce_order_async.transport.connections import await_closed, end_of_life, take_surplus
@@ -37,6 +38,8 @@ from norce_order_async.transport.pools import PooledTransport
 
 _AFTER_SCHEME = len("https://")
 _default_context = lru_cache(tls_context)
+_buffers = PerLoop(lambda: memoryview(bytearray(BUFFER)))
+"""What all connections of an event loop read into, those of other transports included."""
 
 
 class _Pool:
@@ -56,7 +59,7 @@ class _Pool:
         self.under_way = 0
         """How many requests are under way."""
         self._queue: list[Exchange] = []
-        self._buffer = memoryview(bytearray(BUFFER))
+        self._buffer = _buffers.here()
 
     def begin(self, exchange: Exchange, now: float, loop: asyncio.AbstractEventLoop) -> None:
         """Send a request; where others are under way, in a burst with them, one turn of the loop later.
@@ -250,6 +253,7 @@ class HttptoolsTransport(PooledTransport[_Pool]):
             raise InvalidRequestError(message)
         seconds = math.inf if timeout is None else timeout
         exchange = Exchange(origin, attempt, message, seconds, loop.create_future())
+        del message  # so that it is let go once it is sent
         now = loop.time()
         try:
             pool.begin(exchange, now, loop)

@@ -61,6 +61,21 @@ class TestAiohttpTransport(TransportConformance):
             assert (first.response.status, type(second.failure), second.sent) == (200, ConnectionLost, False)
             assert b"DELETE" not in origin.peers[0].received
 
+    @in_a_loop
+    async def test_who_replaces_the_requests_of_sessions_sees_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def watched(session: aiohttp.ClientSession, method: str, url: Any, **settings: Any) -> Any:
+            seen.append(method)
+            return made(session, method, url, **settings)
+
+        seen: list[str] = []
+        made = aiohttp.ClientSession.request
+        async with self.origin() as origin:
+            transport = self.open()
+            await send_to(origin, transport, make_request("GET", origin.url))
+            monkeypatch.setattr(aiohttp.ClientSession, "request", watched)
+            await send_to(origin, transport, make_request("DELETE", origin.url))
+        assert seen == ["DELETE"]
+
 
 class TestAiohttpTransportOverTls(TlsTransportConformance):
     def make_transport(self, **settings: Any) -> Transport:
