@@ -17,7 +17,7 @@ from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal, wal, writer
-from norce_order_async.batch.journal.rows import rows_of
+from norce_order_async.batch.journal.run_writer import rows_of
 from norce_order_async.batch.outcomes import Outcome
 
 PERSONAL = PatchAttributes("o_2", {"email": "a@b.example"})

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from norce_order_async.batch.conditions import Condition
-from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.tables import plain
 from norce_order_async.core.errors import ConfigurationError, DecodeError, InvalidRequestError
 from norce_order_async.endpoints.filter_checks import FILTER_CHECKS
 from norce_order_async.endpoints.filters import query_of

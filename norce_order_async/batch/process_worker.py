@@ -19,7 +19,7 @@ from norce_order_async.auth.file import TokenFile
 from norce_order_async.batch.engine.settings import BatchArguments
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import JournalSample, State
-from norce_order_async.batch.journal.rows import Rows, Values
+from norce_order_async.batch.journal.run_writer import Rows, Values
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import Batch, client_defaults
 from norce_order_async.batch.travel import HEAD, Dealt, frame, sendable, unpack

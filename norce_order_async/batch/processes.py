@@ -17,8 +17,8 @@ from norce_order_async.batch.engine.settings import BatchArguments, BatchSetting
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import Input
 from norce_order_async.batch.journal import Journal, is_wanted, old_values
-from norce_order_async.batch.journal.rows import Rows
 from norce_order_async.batch.journal.run_journal import JOURNAL
+from norce_order_async.batch.journal.run_writer import Rows
 from norce_order_async.batch.process_link import GRACE, NO_SAMPLE, ProcessLink
 from norce_order_async.batch.process_worker import CREDIT
 from norce_order_async.batch.run import scope_and_settle

@@ -22,7 +22,7 @@ from norce_order_async import OutcomeKind
 from norce_order_async.batch import Change, PatchAttributes, PatchConsent
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.files import InputLine
-from norce_order_async.batch.journal import Journal, JournalReader, rows, statements
+from norce_order_async.batch.journal import Journal, JournalReader, rare_rows, run_writer, statements
 from norce_order_async.batch.outcomes import Outcome
 
 GROUP = 100
@@ -72,8 +72,8 @@ Rows = list[Any]
 
 def bare_rows(written: list[tuple[list[WorkItem], list[Outcome]]], failing: bool) -> list[tuple[Rows, Rows]]:
     """The same groups as rows of the tables."""
-    close: Callable[[Outcome], Any] = rows.failed if failing else rows.done
-    return [(list(map(rows.mark, marks)), list(map(close, outcomes))) for marks, outcomes in written]
+    close: Callable[[Outcome], Any] = rare_rows.failed if failing else run_writer.done
+    return [(list(map(run_writer.mark, marks)), list(map(close, outcomes))) for marks, outcomes in written]
 
 
 def bare(path: Path, written: list[tuple[Rows, Rows]], failing: bool) -> float:
@@ -96,7 +96,7 @@ def ours(path: Path, written: list[tuple[list[WorkItem], list[Outcome]]]) -> flo
     with Journal.open(path, inputs=[], target="http://localhost") as journal:
         started = time.process_time()
         for marks, outcomes in written:
-            journal.write(rows.rows_of(marks, outcomes))
+            journal.write(run_writer.rows_of(marks, outcomes))
         return time.process_time() - started
 
 

@@ -23,8 +23,8 @@ from norce_order_async.batch import DeleteConsent, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Change
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import JournalReader, JournalSample, State, discard
+from norce_order_async.batch.journal.rare_rows import stands
 from norce_order_async.batch.journal.records import MAX_MESSAGE
-from norce_order_async.batch.journal.rows import stands
 from norce_order_async.batch.journal.run_writer import WrittenFiles
 from norce_order_async.batch.lines import parse_change
 from norce_order_async.batch.page.page import html_report

@@ -19,7 +19,8 @@ from norce_order_async import ConfigurationError, OutcomeKind
 from norce_order_async.batch import Change, DeleteConsent, InputLine, Journal, Outcome
 from norce_order_async.batch.engine.schedule import LOOKAHEAD_SIZE
 from norce_order_async.batch.journal import JournalReader, JournalSample, State
-from norce_order_async.batch.journal.rows import rows_of, stands
+from norce_order_async.batch.journal.rare_rows import stands
+from norce_order_async.batch.journal.run_writer import rows_of
 from norce_order_async.batch.kinds import CreateHook, CreateOrder
 from norce_order_async.batch.process_link import ProcessLink
 from norce_order_async.batch.process_worker import Lines, Pipe

@@ -11,8 +11,9 @@ from norce_order_async.batch.engine.running import Progress, Sampler
 from norce_order_async.batch.engine.settings import Shared
 from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
-from norce_order_async.batch.journal.rows import rows_of, stands
+from norce_order_async.batch.journal.rare_rows import stands
 from norce_order_async.batch.journal.run_journal import RunJournal
+from norce_order_async.batch.journal.run_writer import rows_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.logger import logger

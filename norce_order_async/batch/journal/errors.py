@@ -35,14 +35,19 @@ def telling(path: Path, what: str) -> Generator[None]:
     """
     try:
         yield
-    except OSError as error:
-        raise ConfigurationError(f"the journal {path} cannot be {what}: {reason_of(error)}") from None
-    except sqlite3.Error as error:
-        kind = JournalBusy if is_busy(error) else ConfigurationError
-        # Where there are no locks, some systems tell of a lock that somebody holds.
-        may_lack = getattr(error, "sqlite_errorcode", 0) in _NO_LOCKS or (is_busy(error) and what == "opened")
-        hint = _HINT if may_lack else ""
-        raise kind(f"the journal {path} cannot be {what}: {error}{hint}") from None
+    except (OSError, sqlite3.Error) as error:
+        raise journal_error(path, what, error) from None
+
+
+def journal_error(path: Path, what: str, error: OSError | sqlite3.Error) -> ConfigurationError:
+    """What SQLite or the operating system has raised as an error that names the journal."""
+    if isinstance(error, OSError):
+        return ConfigurationError(f"the journal {path} cannot be {what}: {reason_of(error)}")
+    kind = JournalBusy if is_busy(error) else ConfigurationError
+    # Where there are no locks, some systems tell of a lock that somebody holds.
+    may_lack = getattr(error, "sqlite_errorcode", 0) in _NO_LOCKS or (is_busy(error) and what == "opened")
+    hint = _HINT if may_lack else ""
+    return kind(f"the journal {path} cannot be {what}: {error}{hint}")
 
 
 @contextmanager

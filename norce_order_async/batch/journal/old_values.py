@@ -10,9 +10,8 @@ import attrs
 
 from norce_order_async.batch.changes import Order
 from norce_order_async.batch.journal.errors import reading
-from norce_order_async.batch.journal.rows import plain
 from norce_order_async.batch.journal.statements import IS_OPEN
-from norce_order_async.batch.journal.tables import text_or_none
+from norce_order_async.batch.journal.tables import plain, text_or_none
 from norce_order_async.batch.shown import shown_record
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.outcome import OutcomeKind

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from norce_order_async.batch.journal.records import JournalSample, State
-from norce_order_async.batch.journal.rows import Rows, Values
 from norce_order_async.batch.journal.run_journal import RunJournal
+from norce_order_async.batch.journal.run_writer import Rows, Values
 from norce_order_async.core.outcome import OutcomeKind
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from norce_order_async.batch.journal.records import JournalSample, State
-from norce_order_async.batch.journal.rows import Rows, Values
+from norce_order_async.batch.journal.run_writer import Rows, Values
 from norce_order_async.core.outcome import OutcomeKind
 from norce_order_async.core.shapes import Shape
 

@@ -1,26 +1,141 @@
-"""What a run writes to its journal while it goes on, each time in one transaction."""
+"""What a batch does with its journal for every line: its rows, the transaction that writes them, and the files.
+
+What else a run writes is in ``writer.py``; the rows of changes that are not merely done are in ``rare_rows.py``.
+"""
 
 import sqlite3
-from collections.abc import Collection, Generator, Sequence
+from collections import Counter
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
+import attrs
+
+from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
+from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import statements
 from norce_order_async.batch.journal.account import JournalAccount
-from norce_order_async.batch.journal.errors import reading, telling
+from norce_order_async.batch.journal.errors import journal_error, reading, telling
 from norce_order_async.batch.journal.old_values import OldValues
-from norce_order_async.batch.journal.records import JournalSample, State
-from norce_order_async.batch.journal.reopening import reopen
-from norce_order_async.batch.journal.rows import Rows, Values, plain
+from norce_order_async.batch.journal.rare_rows import failed, head_of, in_full
+from norce_order_async.batch.journal.records import State
 from norce_order_async.batch.journal.schema import VERSION
-from norce_order_async.batch.journal.tables import seconds
+from norce_order_async.batch.journal.tables import plain, seconds
 from norce_order_async.batch.journal.wal import CLEAR_IN_WAL, SET_IN_WAL, SET_SYNCED, checkpoint, wal_path
+from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import ConfigurationError
+from norce_order_async.core.kinds import kind_of
 from norce_order_async.core.outcome import DONE, OutcomeKind
 
 MAX_WAL = 4 * 1024 * 1024
 """Bytes of the WAL after which it is copied to the main file."""
+Values = tuple[Any, ...]
+
+
+@attrs.frozen
+class Rows:
+    """What is written at once, as values of SQL.
+
+    Attributes:
+        marks: Changes that are about to be sent; the number comes first.
+        done: Changes that are done; the number comes last.
+        failed: Changes that are not done and have a mark; the number comes last.
+        in_full: Lines that have no mark, or whose attributes cannot be written; the number comes first.
+        waits: Numbers, and the seconds that their changes waited.
+    """
+
+    marks: list[Values]
+    done: list[Values]
+    failed: list[Values]
+    in_full: list[Values]
+    waits: list[tuple[int, float]]
+
+    @property
+    def ended(self) -> list[int]:
+        """The numbers of what has ended."""
+        return [row[-1] for row in self.done] + [row[-1] for row in self.failed] + [row[0] for row in self.in_full]
+
+    @property
+    def outcomes(self) -> dict[tuple[OutcomeKind, int], int]:
+        """How many changes have ended with an outcome, in a number of requests."""
+        counts = Counter((row[0], row[1]) for row in (*self.done, *self.failed))
+        counts.update((row[4], row[5]) for row in self.in_full)
+        return {(OutcomeKind(value), attempts): count for (value, attempts), count in counts.items()}
+
+    def renumbered(self, numbers: Mapping[int, int]) -> "Rows":
+        """The same of other numbers."""
+        return Rows(
+            [(numbers[row[0]], *row[1:]) for row in self.marks],
+            [(*row[:-1], numbers[row[-1]]) for row in self.done],
+            [(*row[:-1], numbers[row[-1]]) for row in self.failed],
+            [(numbers[row[0]], *row[1:]) for row in self.in_full],
+            [(numbers[number], waited) for number, waited in self.waits],
+        )
+
+
+def rows_of(marks: Sequence[WorkItem], outcomes: Sequence[Outcome]) -> Rows:
+    """What is written of changes that are about to be sent, and of those that have ended."""
+    waits = [(outcome.number, outcome.waited) for outcome in outcomes if outcome.waited]
+    rows = Rows([mark(item) for item in marks], [], [], [], waits)
+    for outcome in outcomes:
+        if outcome.error is None and outcome.outcome in DONE:
+            rows.done.append(done(outcome))
+        elif outcome.change is not None and (row := failed(outcome)) is not None:
+            rows.failed.append(row)
+        else:
+            rows.in_full.append(in_full(outcome))
+    return rows
+
+
+def mark(item: WorkItem) -> tuple[object, ...]:
+    """What is written before a change is sent."""
+    change, resource = item.change, item.resource
+    try:  # costs nothing, unlike a look at its class
+        if not resource.isascii():
+            resource = plain(resource)
+    except AttributeError:
+        raise TypeError(f"resource of {type(change).__name__} must be a str, got {kind_of(resource)}") from None
+    entry = item.entry
+    file = statements.NO_FILE if entry.file is None else plain(entry.file)
+    digest = statements.NO_DIGEST if entry.digest is None else entry.digest
+    once = 0 if change.not_twice is None else 1  # sqlite3 looks for an adapter of a bool, too
+    return (
+        item.number, entry.line, file, digest, change.op, once, item.request_id, item.started, resource, _head(change),
+    )  # fmt: skip
+
+
+def _head(change: Change) -> str:
+    """The record of a change without its attributes, by hand where it can be: it is most of what a journal costs."""
+    if type(change) is PatchConsent:
+        checked = "true" if change.checked else "false"
+        rest = f',"consent_id":{encode_basestring(change.consent_id)},"checked":{checked}}}'
+    elif type(change) is DeleteConsent:
+        rest = f',"consent_id":{encode_basestring(change.consent_id)}}}'
+    elif type(change) is PatchAttributes:
+        rest = "}"
+    else:
+        return head_of(change)
+    text = f'{{"op":"{change.op}","order_id":{encode_basestring(change.order_id)}'  # ids hold no lone surrogates
+    if change.merchant is not None:
+        text += f',"merchant":{encode_basestring(change.merchant)}'
+    if change.channel is not None:
+        text += f',"channel":{encode_basestring(change.channel)}'
+    return text + rest
+
+
+def done(outcome: Outcome) -> tuple[object, ...]:
+    """What is written of a change that is done."""
+    return (
+        statements.OUTCOMES[outcome.outcome],
+        outcome.attempts,
+        outcome.started,
+        outcome.elapsed,
+        outcome.status,
+        outcome.request_id,
+        outcome.number,
+    )
 
 
 class RunWriter(JournalAccount):
@@ -34,7 +149,6 @@ class RunWriter(JournalAccount):
 
     def __init__(self, path: Path, db: sqlite3.Connection, run: int) -> None:
         super().__init__(path, db, VERSION)
-        self._run = run
         self._last = int(self._read("SELECT coalesce(max(number), 0) FROM changes")[0][0])
         self.has_done = bool(self._read(f"SELECT EXISTS (SELECT 1 FROM changes WHERE {statements.IS_DONE})")[0][0])
         self.has_inputs = bool(self.inputs)
@@ -103,81 +217,6 @@ class RunWriter(JournalAccount):
                 raise ValueError("a change has ended that was never marked")
         self._last = max(self._last, *numbers, *(row[0] for row in rows.in_full), 0)
 
-    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
-        """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
-
-        Their requests are counted among those of the run. A change that had ended before keeps its outcome; the
-        request id and the start that go with it are lost.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        keys = [(number,) for number in numbers]
-        with self._files.writing() as db:
-            db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
-            db.executemany(
-                f"UPDATE changes SET open = {statements.IS_REOPENED}, request_id = NULL, started = NULL "
-                "WHERE number = ? AND open",
-                keys,
-            )
-            db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
-
-    def leave_open(self, rows: Sequence[Values]) -> None:
-        """Write down how changes stand that were sent and are to be continued: they stay open.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        with self._files.writing() as db:
-            db.executemany(statements.LEAVE_OPEN, rows)
-
-    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None, *, once: bool) -> None:
-        """Open again what was done after a change of the same resource that ended so, and that is now made again.
-
-        Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
-        after it is continued with all of them.
-
-        Args:
-            only: How changes ended that are made again.
-            merchant: Whose orders the changes are about that do not say it.
-            channel: The channel of those that do not say it.
-            once: Whether what must not be made twice is made again, if it was not applied.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        with self._files.writing() as db:
-            reopen(db, only, merchant, channel, once=once)
-
-    def sync(self) -> None:
-        """Have the disk take each mark and outcome from now on: what must not be made twice outlasts a power cut then.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        self._files.sync()
-
-    def sample(self, sample: JournalSample) -> None:
-        """Write down how fast the batch is; see :class:`JournalSample`.
-
-        Raises:
-            ConfigurationError: It cannot be written.
-
-        :meta private:
-        """
-        with self._files.writing() as db:
-            reason = None if sample.reason is None else plain(sample.reason)
-            values = (sample.at, sample.concurrency, sample.rate, sample.in_flight, reason)
-            db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
-
 
 class WrittenFiles:
     """The files of a journal while it is written. The main one says whether it is whole without its WAL.
@@ -203,17 +242,20 @@ class WrittenFiles:
         Raises:
             ConfigurationError: It cannot be written.
         """
-        with self._mutex, telling(self._path, "written"):
-            is_copied = (self._check() > MAX_WAL and not self._begins_anew) or is_copied
-            with self._db as db:
-                db.execute("BEGIN IMMEDIATE")
-                if is_copied:
-                    db.execute(SET_IN_WAL)
-                elif self._is_marked:
-                    db.execute(CLEAR_IN_WAL)
-                yield db
-            self._is_marked = is_copied
-            self._begins_anew = is_copied and self._checkpoint()
+        with self._mutex:
+            try:
+                is_copied = (self._check() > MAX_WAL and not self._begins_anew) or is_copied
+                with self._db as db:
+                    db.execute("BEGIN IMMEDIATE")
+                    if is_copied:
+                        db.execute(SET_IN_WAL)
+                    elif self._is_marked:
+                        db.execute(CLEAR_IN_WAL)
+                    yield db
+                self._is_marked = is_copied
+                self._begins_anew = is_copied and self._checkpoint()
+            except (OSError, sqlite3.Error) as error:
+                raise journal_error(self._path, "written", error) from None
 
     def sync(self) -> None:
         """Have the disk take each transaction from now on.

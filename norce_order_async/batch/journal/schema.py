@@ -7,7 +7,7 @@ from pathlib import Path
 
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal.errors import code_of, damaged, foreign
-from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.tables import plain
 from norce_order_async.core.errors import ConfigurationError
 
 VERSION = 2

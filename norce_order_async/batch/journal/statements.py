@@ -24,6 +24,8 @@ OF_NOW = f"CASE WHEN {IS_OPEN} AND outcome IS NOT NULL THEN NULL ELSE {{}} END"
 NO_FILE, NO_DIGEST = "\0", -(2**63)
 """For NULL, as no file has that name and no checksum is below zero. (sqlite3 looks for an adapter of every None, which
 takes as long as the rest of a row.)"""
+OUTCOMES = {kind: kind.value for kind in OutcomeKind}
+"""Outcomes as text: an attribute of an enumeration's member takes three times as long."""
 MARK_NEW = f"""
     INSERT INTO changes (number, open, line, file, digest, op, once, request_id, started, resource, record)
     VALUES (?, 1, ?, nullif(?, char(0)), nullif(?, {NO_DIGEST}), ?, ?, ?, ?, ?, ?)

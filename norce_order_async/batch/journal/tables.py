@@ -12,6 +12,11 @@ from norce_order_async.wire.json import JSON, decode_json
 _FIRST, _END = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (1, 9999))
 
 
+def plain(text: str) -> str:
+    """Text that SQLite can hold: lone surrogates are escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def text_or_none(value: object) -> str | None:
     """A text, or NULL."""
     return None if value is None else str(value)

@@ -1,8 +1,8 @@
-"""A journal that is written."""
+"""A journal that is written, but for what is done for every line, which is in ``run_writer.py``."""
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import cast
@@ -11,10 +11,11 @@ from norce_order_async.batch.inputs import InputFile, check_files
 from norce_order_async.batch.journal import lock, old_values, statements
 from norce_order_async.batch.journal.errors import telling
 from norce_order_async.batch.journal.files import create_file, look_at
-from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD
-from norce_order_async.batch.journal.rows import plain
-from norce_order_async.batch.journal.run_writer import RunWriter
+from norce_order_async.batch.journal.records import INTERRUPTED, UNTOLD, JournalSample
+from norce_order_async.batch.journal.reopening import reopen
+from norce_order_async.batch.journal.run_writer import RunWriter, Values
 from norce_order_async.batch.journal.schema import create, upgrade
+from norce_order_async.batch.journal.tables import plain
 from norce_order_async.batch.journal.uri import beside, is_there
 from norce_order_async.batch.journal.wal import BEGIN_IN_WAL, LOCK_TIMEOUT, checkpoint, connect, roll_back
 from norce_order_async.core.checks import check_switch
@@ -35,7 +36,7 @@ class Journal(RunWriter):
 
     def __init__(self, path: Path, db: sqlite3.Connection, held: sqlite3.Connection, run: int) -> None:
         super().__init__(path, db, run)
-        self._lock = held
+        self._lock, self._run = held, run
         self._began = time.monotonic()
         self._is_closed = self._has_ended = False
 
@@ -90,6 +91,81 @@ class Journal(RunWriter):
             journal = cls(path, db, held, run)
             stack.pop_all()
         return journal
+
+    def withdraw(self, numbers: Sequence[int], requests: int) -> None:
+        """Take back the marks of changes of which nothing was applied: each is again what it was before its mark.
+
+        Their requests are counted among those of the run. A change that had ended before keeps its outcome; the
+        request id and the start that go with it are lost.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        keys = [(number,) for number in numbers]
+        with self._files.writing() as db:
+            db.executemany("DELETE FROM changes WHERE number = ? AND open AND outcome IS NULL", keys)
+            db.executemany(
+                f"UPDATE changes SET open = {statements.IS_REOPENED}, request_id = NULL, started = NULL "
+                "WHERE number = ? AND open",
+                keys,
+            )
+            db.execute("UPDATE runs SET withdrawn = withdrawn + ? WHERE number = ?", (requests, self._run))
+
+    def leave_open(self, rows: Sequence[Values]) -> None:
+        """Write down how changes stand that were sent and are to be continued: they stay open.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        with self._files.writing() as db:
+            db.executemany(statements.LEAVE_OPEN, rows)
+
+    def reopen(self, only: Collection[OutcomeKind], merchant: str | None, channel: str | None, *, once: bool) -> None:
+        """Open again what was done after a change of the same resource that ended so, and that is now made again.
+
+        Otherwise the older change would be the last one. It is one step, so that a run that is killed or stopped
+        after it is continued with all of them.
+
+        Args:
+            only: How changes ended that are made again.
+            merchant: Whose orders the changes are about that do not say it.
+            channel: The channel of those that do not say it.
+            once: Whether what must not be made twice is made again, if it was not applied.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        with self._files.writing() as db:
+            reopen(db, only, merchant, channel, once=once)
+
+    def sync(self) -> None:
+        """Have the disk take each mark and outcome from now on: what must not be made twice outlasts a power cut then.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        self._files.sync()
+
+    def sample(self, sample: JournalSample) -> None:
+        """Write down how fast the batch is; see :class:`JournalSample`.
+
+        Raises:
+            ConfigurationError: It cannot be written.
+
+        :meta private:
+        """
+        with self._files.writing() as db:
+            reason = None if sample.reason is None else plain(sample.reason)
+            values = (sample.at, sample.concurrency, sample.rate, sample.in_flight, reason)
+            db.execute("INSERT INTO samples VALUES (?, ?, ?, ?, ?)", values)
 
     def write_resolution(self, number: int, outcome: OutcomeKind, evidence: str) -> None:
         """Write down what was found out about a change whose outcome was ``unknown``, and how.

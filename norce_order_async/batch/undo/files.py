@@ -10,7 +10,7 @@ import attrs
 from norce_order_async.batch.files import format_of
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.old_values import OldValues, UndoRow
-from norce_order_async.batch.journal.rows import plain
+from norce_order_async.batch.journal.tables import plain
 from norce_order_async.batch.replacing import replacing
 from norce_order_async.batch.report import NOT_WRITTEN, encode_record, moment_note
 from norce_order_async.core.errors import ConfigurationError
