@@ -17,14 +17,22 @@ _SHORT = frozenset({int, bool, type(None)})
 
 _standard_write = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 _write: Callable[[Any], bytes | str] = _standard_write
-_read: Callable[[bytes], Any] | None = None
-_unfit: tuple[type[Exception], ...] = (ValueError, ArithmeticError, RecursionError)
+unfit: tuple[type[Exception], ...] = (ValueError, ArithmeticError, RecursionError)
+"""What the code in C raises for all else."""
+
+
+def _none(_: bytes) -> None:
+    """Nothing is read."""
+
+
+decode: Callable[[bytes], Any] = _none
+""":func:`read` with one call less, for those who catch ``unfit`` themselves."""
 with suppress(ImportError):
     import msgspec
 
-    _unfit += (msgspec.MsgspecError,)  # no ValueError before msgspec 0.21
+    unfit += (msgspec.MsgspecError,)  # no ValueError before msgspec 0.21
     _write = msgspec.json.Encoder().encode
-    _read = msgspec.json.Decoder(float_hook=Decimal).decode
+    decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def write(value: object, limit: int) -> bytes | None:
@@ -35,18 +43,16 @@ def write(value: object, limit: int) -> bytes | None:
         body = _write(value)
         if isinstance(body, str):
             body = body.encode()
-    except _unfit:  # a lone surrogate, or an integer with too many digits
+    except unfit:  # a lone surrogate, or an integer with too many digits
         return None
     return body if len(body) <= limit else None
 
 
 def read(body: bytes) -> Any:
     """What UTF-8 JSON holds: integers as int, other numbers as Decimal; None also for null."""
-    if _read is None:
-        return None
     try:
-        return _read(body)
-    except _unfit:
+        return decode(body)
+    except unfit:
         return None
 
 

@@ -3,14 +3,13 @@
 import json
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from norce_order_async import DecodeError, InvalidRequestError
+from norce_order_async import ConfigurationError, DecodeError, InvalidRequestError
 from norce_order_async.batch import read_changes
 from norce_order_async.batch.conditions import (
     Condition,
@@ -20,9 +19,9 @@ from norce_order_async.batch.conditions import (
     in_states,
     of_shop,
 )
-from norce_order_async.batch.files.entry import CutError
 from norce_order_async.batch.files.json_lines import entries
 from norce_order_async.batch.files.layout import InputLayout
+from norce_order_async.batch.files.source import Source
 from norce_order_async.batch.plan import IgnoredFilterError, Plan, read_into
 from norce_order_async.cli.plan_lines import NOT_WHOLE, blocks
 from norce_order_async.models import Order
@@ -182,8 +181,8 @@ def test_what_stands_in_place_of_a_plan_that_failed_is_refused(tmp_path: Path) -
     path.write_bytes(NOT_WHOLE)
     (entry,) = read_changes(path)
     assert entry.change is None
-    with pytest.raises(CutError):
-        list(entries(BytesIO(NOT_WHOLE), None, True, InputLayout()))
+    with pytest.raises(ConfigurationError, match="ended inside line 1"):
+        list(entries(Source(str(path), "jsonl", checksums=True), InputLayout()))
 
 
 def test_wherever_a_pipe_is_cut_its_reader_finds_a_line_that_is_cut_off() -> None:

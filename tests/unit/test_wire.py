@@ -63,7 +63,7 @@ def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     if request.param == "msgspec":
         pytest.importorskip("msgspec")
         return
-    monkeypatch.setattr(fastjson, "_read", None)
+    monkeypatch.setattr(fastjson, "decode", nothing)
     monkeypatch.setattr(fastjson, "_write", fastjson._standard_write)  # pyright: ignore[reportPrivateUsage]
     if request.param == "Python":
         monkeypatch.setattr(fastjson, "write", nothing)

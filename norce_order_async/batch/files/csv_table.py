@@ -21,6 +21,7 @@ from norce_order_async.batch.files.entry import (
     named_order,
 )
 from norce_order_async.batch.files.layout import InputLayout
+from norce_order_async.batch.files.source import Source
 from norce_order_async.wire.json import JSON
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -29,41 +30,29 @@ _NOT_CLOSED = "a quote is not closed"
 _SEP = re.compile(r"sep=(.)\r?\n?$", re.IGNORECASE)
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
-    """The entries of a file.
+def entries(source: Source, layout: InputLayout) -> Iterator[InputLine]:
+    """The entries of a file; unread ones where their order is in the row.
 
     Raises:
-        ContentError: The first line doesn't name the columns.
-        CutError: It can be read only once, and ended inside a row.
+        ConfigurationError: It cannot be read, its first line doesn't name the columns, or it can be read only once and
+            ended inside a row.
     """
-    table = _Table(stream, layout)
-    header = _crc(",".join(table.header))
-    meaning_of = partial(_meaning, layout)
-    for number, row in table:
-        text = table.text
-        if checksums and (not text.endswith(("\n", "\r")) or (isinstance(row, str) and row.endswith(_NOT_CLOSED))):
-            raise CutError(number)
-        meaning = meaning_of(number, (table.header, table.columns, row, text))
-        digest = _crc(text.strip(), header) if checksums and meaning[0] is not None else None
-        yield InputLine(number, *meaning, file, len(text), digest)
-
-
-def unread(stream: BinaryIO, file: str | None, layout: InputLayout) -> Iterator[InputLine]:
-    """The entries of a file, those unread whose order is in the row.
-
-    Raises:
-        ContentError: The first line doesn't name the columns.
-    """
-    table = _Table(stream, layout)
-    meaning_of = partial(_meaning, layout)
-    for number, row in table:
-        text = table.text
-        content = table.header, table.columns, row, text
-        order = None if isinstance(row, str) else _order(layout, table.columns, row)
-        if order is None:
-            yield InputLine(number, *meaning_of(number, content), file, len(text))
-        else:
-            yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=meaning_of)
+    with source.open() as stream:
+        table = _Table(stream, layout)
+        header = _crc(",".join(table.header))
+        meaning_of = partial(_meaning, layout)
+        for source.line, row in table:
+            number, file, text = source.line, source.file, table.text
+            content = table.header, table.columns, row, text
+            if source.unread and (order := _order(layout, table.columns, row)) is not None:
+                yield Unread(line=number, file=file, size=len(text), order=order, content=content, meaning=meaning_of)
+                continue
+            is_open = isinstance(row, str) and row.endswith(_NOT_CLOSED)
+            if source.checksums and (is_open or not text.endswith(("\n", "\r"))):
+                raise CutError(number)
+            meaning = meaning_of(number, content)
+            digest = _crc(text.strip(), header) if source.checksums and meaning[0] is not None else None
+            yield InputLine(number, *meaning, file, len(text), digest)
 
 
 def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
@@ -80,9 +69,9 @@ def delimiter_of(stream: BinaryIO, layout: InputLayout) -> str:
     return _Table(stream, layout).delimiter
 
 
-def _order(layout: InputLayout, columns: tuple[str | None, ...], row: list[str]) -> Order | None:
+def _order(layout: InputLayout, columns: tuple[str | None, ...], row: list[str] | str) -> Order | None:
     """The order that a row names, if it can be told without reading the whole row."""
-    if len(row) != len(columns):
+    if isinstance(row, str) or len(row) != len(columns):
         return None
     cells = {name: cell or None for name, cell in zip(columns, row, strict=True) if name}
     if any((cells.get(name) or "").startswith("'") for name in ("order_id", "merchant", "channel")):

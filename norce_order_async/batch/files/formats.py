@@ -2,7 +2,7 @@
 
 import codecs
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -10,6 +10,7 @@ from norce_order_async.batch.files import csv_table, id_list, json_array, json_l
 from norce_order_async.batch.files.entry import Format, InputLine
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
 from norce_order_async.batch.files.opening import is_stream, open_file
+from norce_order_async.batch.files.source import Source
 from norce_order_async.batch.files.typed_table import TypedTable
 from norce_order_async.core.checks import check_choice
 from norce_order_async.core.errors import ConfigurationError
@@ -19,8 +20,8 @@ from norce_order_async.core.shapes import Shape, check_shape
 class FileFormat(Protocol):
     """What a format's module has."""
 
-    def entries(self, stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
-        """The entries; ``checksums`` for what can be read only once, which may have been cut inside a line."""
+    def entries(self, source: Source, layout: InputLayout) -> Iterator[InputLine]:
+        """The entries; the file is opened when the first one is asked for."""
         ...
 
     def numbers(self, stream: BinaryIO, layout: InputLayout) -> Iterator[int]:
@@ -36,13 +37,6 @@ FORMATS: Mapping[Format, FileFormat] = {
     "xlsx": TypedTable(workbook.rows_of),
     "parquet": TypedTable(parquet.rows_of),
 }
-UNREAD: Mapping[Format, Callable[[BinaryIO, str | None, InputLayout], Iterator[InputLine]]] = {
-    "jsonl": json_lines.unread,
-    "csv": csv_table.unread,
-}
-"""The formats whose lines tell their order without being read as a whole."""
-SOUGHT_IN = frozenset({"xlsx", "parquet"})
-"""The formats that are not read from their beginning to their end."""
 _ENDINGS: Mapping[str, Format] = {
     ".csv": "csv",
     ".tsv": "csv",

@@ -10,28 +10,30 @@ from norce_order_async.batch.files import json_lines
 from norce_order_async.batch.files.cells import row_meaning
 from norce_order_async.batch.files.entry import CutError, InputLine, Meaning
 from norce_order_async.batch.files.layout import InputLayout
+from norce_order_async.batch.files.source import Source
 from norce_order_async.core.errors import ConfigurationError
 
 _NO_ID = re.compile(r'[,;\t|"{}\[\]]')
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
+def entries(source: Source, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a list.
 
     Raises:
-        ConfigurationError: What to do with the orders is not said.
-        CutError: It can be read only once, and ended inside a line.
+        ConfigurationError: It cannot be read, can be read only once and ended inside a line, or what to do with the
+            orders is not said.
     """
-    _check(layout)
-    for number, line in _lines(stream):
-        if line is None:
-            yield json_lines.too_long(number, file)
-            continue
-        if checksums and not line.endswith(b"\n"):
-            raise CutError(number)
-        meaning = _meaning(line, layout)
-        digest = zlib.crc32(line.strip()) if checksums and meaning[0] is not None else None
-        yield InputLine(number, *meaning, file, len(line), digest)
+    with source.open() as stream:
+        _check(layout)
+        for source.line, line in _lines(stream):
+            if line is None:
+                yield json_lines.too_long(source)
+                continue
+            if source.checksums and not line.endswith(b"\n"):
+                raise CutError(source.line)
+            meaning = _meaning(line, layout)
+            digest = zlib.crc32(line.strip()) if source.checksums and meaning[0] is not None else None
+            yield InputLine(source.line, *meaning, source.file, len(line), digest)
 
 
 def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:

@@ -10,22 +10,25 @@ from typing import BinaryIO, cast
 from norce_order_async.batch.files.entry import MAX_LINE, ContentError, CutError, InputLine
 from norce_order_async.batch.files.json_object import object_meaning
 from norce_order_async.batch.files.layout import InputLayout
+from norce_order_async.batch.files.source import Source
 
 _CHUNK = 128 * 1024
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\],]', re.DOTALL)  # a lone quote is a string that goes on
 
 
-def entries(stream: BinaryIO, file: str | None, checksums: bool, layout: InputLayout) -> Iterator[InputLine]:
+def entries(source: Source, layout: InputLayout) -> Iterator[InputLine]:
     """The entries of a file; their lines are the places of the objects in the array.
 
     Raises:
-        ContentError: It is not one array, or an object is too long.
-        CutError: It can be read only once, and ended inside the array.
+        ConfigurationError: It cannot be read, is not one array, has an object that is too long, or can be read only
+            once and ended inside the array.
     """
-    for number, element in _elements(stream, checksums):
-        meaning = object_meaning(layout, 0, element)
-        digest = zlib.crc32(element.strip()) if checksums and meaning[0] is not None else None
-        yield InputLine(number, *meaning, file, len(element), digest)
+    checksums = source.checksums
+    with source.open() as stream:
+        for source.line, element in _elements(stream, checksums):
+            meaning = object_meaning(layout, 0, element)
+            digest = zlib.crc32(element.strip()) if checksums and meaning[0] is not None else None
+            yield InputLine(source.line, *meaning, source.file, len(element), digest)
 
 
 def numbers(stream: BinaryIO, layout: InputLayout) -> Iterator[int]:

@@ -2,45 +2,17 @@
 
 import os
 import zlib
-from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 import attrs
 
 from norce_order_async.batch.files import csv_table
-from norce_order_async.batch.files.entry import ContentError, CutError, Format, InputLine
-from norce_order_async.batch.files.formats import FORMATS, SOUGHT_IN, UNREAD, check_reading, format_of
+from norce_order_async.batch.files.entry import Format, InputLine
+from norce_order_async.batch.files.formats import FORMATS, check_reading, format_of
 from norce_order_async.batch.files.layout import PLAIN, InputLayout
-from norce_order_async.batch.files.opening import is_stream, open_file, open_seekable, shown_name, unreadable
-from norce_order_async.core.errors import ConfigurationError
-
-Note = Callable[[bytes], object]
-_CHECK_EVERY = 1_000
-
-
-def _open(path: str, format: Format, note: Note | None) -> AbstractContextManager[BinaryIO]:
-    return (open_seekable if format in SOUGHT_IN else open_file)(path, note)
-
-
-@contextmanager
-def _naming(path: str, last: Callable[[], int] = int) -> Generator[None]:
-    """Name the file in the error of one that cannot be read, and the ``last`` line that could be.
-
-    Raises:
-        ConfigurationError: It cannot be read.
-    """
-    try:
-        yield
-    except CutError as error:
-        raise ConfigurationError(
-            f"{shown_name(path)} ended inside line {error}: nothing of that line is made. Give the whole input again"
-        ) from None
-    except ContentError as error:
-        raise ConfigurationError(f"{shown_name(path)}: {error}") from None
-    except OSError as error:
-        raise unreadable(path, error, last()) from None
+from norce_order_async.batch.files.opening import is_stream
+from norce_order_async.batch.files.source import Note, Source
 
 
 def read_changes(path: Path | str, format: Format | None = None, layout: InputLayout = PLAIN) -> Iterator[InputLine]:
@@ -55,7 +27,8 @@ def read_changes(path: Path | str, format: Format | None = None, layout: InputLa
             name the columns, or was cut inside a line.
     """
     check_reading(format, layout)
-    return read_file(os.fspath(path), format, layout)
+    # Nothing of the file is touched before its first entry is asked for.
+    return (entry for name in (os.fspath(path),) for entry in read_file(name, format, layout))
 
 
 def read_file(
@@ -70,31 +43,16 @@ def read_file(
     """:func:`read_changes`, with ``file`` in the entries; ``note`` gets all its bytes as they are stored.
 
     With ``unread`` what the lines of a file mean is left to whoever makes them; those of a stream are always read.
+
+    Raises:
+        ConfigurationError: The file is not there, or a folder. While iterating: as :func:`read_changes`.
     """
     checksums = is_stream(path)
     kind = format or format_of(path, layout)
-    unread_of = UNREAD.get(kind) if unread and not checksums else None
-    line = 0
-    with _naming(path, lambda: line), _open(path, kind, note) as stream:
-        if unread_of is None:
-            found = FORMATS[kind].entries(stream, file, checksums, layout)
-        else:
-            found = unread_of(stream, file, layout)
-        if note is not None and kind in SOUGHT_IN:
-            found = _watched(found, note)
-        if checksums and not layout.is_plain:
-            found = _with_layout(found, layout.digest("", kind).encode())
-        for entry in found:
-            yield entry
-            line = entry.line
-
-
-def _watched(entries: Iterator[InputLine], note: Note) -> Iterator[InputLine]:
-    """The entries of a file whose bytes were all noted before, looked at again and again: it may change meanwhile."""
-    for count, entry in enumerate(entries):
-        if count % _CHECK_EVERY == 0:
-            note(b"")
-        yield entry
+    entries = FORMATS[kind].entries(Source(path, kind, note, file, checksums, unread and not checksums), layout)
+    if checksums and not layout.is_plain:
+        return _with_layout(entries, layout.digest("", kind).encode())
+    return entries
 
 
 def _with_layout(entries: Iterator[InputLine], layout: bytes) -> Iterator[InputLine]:
@@ -109,12 +67,9 @@ def count_entries(path: str, format: Format | None, note: Note, layout: InputLay
     Raises:
         ConfigurationError: As :func:`read_changes`.
     """
-    line = count = 0
-    kind = format or format_of(path, layout)
-    with _naming(path, lambda: line), _open(path, kind, note) as stream:
-        for number in FORMATS[kind].numbers(stream, layout):
-            line, count = number, count + 1
-    return count
+    source = Source(path, format or format_of(path, layout), note)
+    with source.open() as stream:
+        return sum(1 for source.line in FORMATS[source.format].numbers(stream, layout))
 
 
 def delimiter_of(path: str, format: Format | None = None, layout: InputLayout = PLAIN) -> str | None:
@@ -125,5 +80,5 @@ def delimiter_of(path: str, format: Format | None = None, layout: InputLayout = 
     """
     if is_stream(path) or (format or format_of(path, layout)) != "csv":
         return None
-    with _naming(path), open_file(path) as stream:
+    with Source(path, "csv").open() as stream:
         return csv_table.delimiter_of(stream, layout)
