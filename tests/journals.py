@@ -13,7 +13,7 @@ from command import run_code
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import DeleteConsent, PatchAttributes
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import Journal, wal, writer

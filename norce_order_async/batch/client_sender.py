@@ -7,7 +7,8 @@ import attrs
 from tenacity import retry_all
 
 from norce_order_async.batch.changes import CALLS, Change
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.endings import failed_as
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.client import OrderClient
 from norce_order_async.core.call import AttemptHook, RetryRules
@@ -82,7 +83,7 @@ class ClientSender:
                 client, calls = self._view_for(change, calls)
         except Exception as error:  # nothing can have been sent
             item.error = error
-            return item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
+            return failed_as(item, OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
         try:
             if calls is None or (call_of := CALLS.get(type(change).apply)) is None:
                 options = options.for_call(item.request_id, item.observe, redelivered=item.maybe_applied)
@@ -110,12 +111,12 @@ class ClientSender:
             now = self._clock.monotonic()
             if item.call is None and outcome is OutcomeKind.UNKNOWN:
                 item.lost_at = now
-            return item.failed(outcome, error, now - begin)
+            return failed_as(item, outcome, error, now - begin)
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise
             # Nobody cancelled this task: something that the change awaited was cancelled.
-            return item.failed(_outcome_of(error, item), error, self._clock.monotonic() - begin)
+            return failed_as(item, _outcome_of(error, item), error, self._clock.monotonic() - begin)
         item.call = None  # which refers to the item: so both are let go at once, and not by the collector of cycles
         return item.made(outcome, status, request_id, attempts, elapsed)
 

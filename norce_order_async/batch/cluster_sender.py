@@ -9,8 +9,9 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.dask import SLOTS, DroppedChunk, KilledWorker
+from norce_order_async.batch.engine.endings import left_as
 from norce_order_async.batch.engine.engine import Engine
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.worker import BatchPlugin, Chunk, Ending, Reply, Waiting, make_chunk, stop_worker
@@ -235,5 +236,5 @@ def _resolve(reply: Waiting, ending: Ending | None) -> None:
 
 
 def _lost(item: WorkItem) -> Outcome:
-    outcome = item.left(_LOST, "one worker after another was lost while it made this change or those beside it")
+    outcome = left_as(item, _LOST, "one worker after another was lost while it made this change or those beside it")
     return attrs.evolve(outcome, request_id=item.request_id)

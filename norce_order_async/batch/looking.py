@@ -10,9 +10,10 @@ import attrs
 from norce_order_async.batch.changes import Scope, order_of
 from norce_order_async.batch.client_sender import ClientSender
 from norce_order_async.batch.engine.accounting import patiently
+from norce_order_async.batch.engine.endings import failed_as
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.overlaps import Line, Overlaps
@@ -190,9 +191,9 @@ class _Reader:
             return None
         except Exception as error:
             item.error = error
-            return item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
+            return failed_as(item, OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
         except asyncio.CancelledError as error:
             if is_cancelled():
                 raise
-            return item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
+            return failed_as(item, OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
         return item.made(OutcomeKind.APPLIED, 200, item.request_id, reads, self._clock.monotonic() - begin)

@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.changes import Change
-from norce_order_async.batch.engine.work_item import Path, path_of
+from norce_order_async.batch.engine.schedule import Path, path_of
 from norce_order_async.batch.files import InputLine
 from norce_order_async.endpoints.findings import COLLECTIONS
 from norce_order_async.endpoints.requested import requested

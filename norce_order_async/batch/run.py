@@ -7,8 +7,8 @@ from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.client_sender import ClientSender
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Changes
+from norce_order_async.batch.engine.sending import Sender
 from norce_order_async.batch.engine.settings import BatchArguments, BatchSettings
-from norce_order_async.batch.engine.work_item import Sender
 from norce_order_async.batch.journal import Journal
 from norce_order_async.batch.journal.run_journal import RunJournal
 from norce_order_async.batch.outcomes import Outcome

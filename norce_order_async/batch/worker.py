@@ -12,9 +12,10 @@ import attrs
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.client_sender import ClientSender
 from norce_order_async.batch.dask import WorkerPlugin, get_worker
+from norce_order_async.batch.engine.endings import NOT_TRIED
 from norce_order_async.batch.engine.engine import Engine
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.run import client_defaults

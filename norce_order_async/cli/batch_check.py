@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from norce_order_async.batch.changes import Change, PatchAttributes
-from norce_order_async.batch.engine.work_item import must_be_once
+from norce_order_async.batch.engine.endings import must_be_once
 from norce_order_async.batch.inputs import Input, InputFile
 from norce_order_async.batch.undo.ways import WAYS, never
 from norce_order_async.cli.output import tell

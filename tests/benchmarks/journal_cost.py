@@ -20,7 +20,7 @@ from typing import Any
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import Change, PatchAttributes, PatchConsent
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.files import InputLine
 from norce_order_async.batch.journal import Journal, JournalReader, rare_rows, run_writer, statements
 from norce_order_async.batch.outcomes import Outcome

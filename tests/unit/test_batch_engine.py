@@ -60,7 +60,8 @@ from norce_order_async.batch import (
 )
 from norce_order_async.batch.engine import feeding
 from norce_order_async.batch.engine.accounting import GROUP
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.endings import left_waiting
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.journal import Journal, JournalSample
 from norce_order_async.batch.run import Batch
 from norce_order_async.core.errors import ClientStateError, ConnectError
@@ -941,7 +942,7 @@ async def test_what_a_worker_has_not_ended_is_told_with_its_attempts(error: str,
     tried = error != "NotTried"
     item.last = Outcome(1, 1, change, OutcomeKind.REJECTED, attempts=int(tried), error=error, message=message)
     item.is_marked = True
-    told = item.left_waiting()
+    told = left_waiting(item)
     assert (told.attempts, told.message) == (1, "to be continued: HTTP 429") if tried else (0, "not tried")
 
 

@@ -11,8 +11,8 @@ from timeline import deletes
 from norce_order_async import OrderClient, OutcomeKind
 from norce_order_async.batch.engine.engine import Engine
 from norce_order_async.batch.engine.feeding import Feeder
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import BatchSettings
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.sending.pace import Pace
 

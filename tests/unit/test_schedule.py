@@ -13,8 +13,7 @@ import pytest
 from norce_order_async import CallOptions, OrderClient, Receipt
 from norce_order_async.batch import Change, DeleteConsent, InputLine, PatchAttributes, PatchConsent
 from norce_order_async.batch.changes import Scope
-from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.schedule import Schedule, WorkItem
 from norce_order_async.batch.kinds import CreateOrder
 from norce_order_async.models import Cart, Order
 

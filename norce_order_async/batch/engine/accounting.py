@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from norce_order_async.batch.changes import Scope
 from norce_order_async.batch.engine.running import Progress, Sampler
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.journal import JournalBusy
 from norce_order_async.batch.journal.rare_rows import stands
 from norce_order_async.batch.journal.run_journal import RunJournal

@@ -5,9 +5,8 @@ import math
 from collections.abc import Sequence, Set
 
 from norce_order_async.batch.changes import Order
-from norce_order_async.batch.engine.schedule import LOOKAHEAD
+from norce_order_async.batch.engine.schedule import LOOKAHEAD, WorkItem
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.core.errors import (
     AuthenticationError,
     CallError,

@@ -1,7 +1,6 @@
 """A running batch: its parts put together, and what may be asked of it while it runs."""
 
-import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
@@ -12,16 +11,14 @@ from norce_order_async.batch.engine.breaker import CircuitBreaker
 from norce_order_async.batch.engine.feeding import Changes, Feeder
 from norce_order_async.batch.engine.running import Progress, RunsOnce
 from norce_order_async.batch.engine.schedule import Schedule
-from norce_order_async.batch.engine.sending import Dispatcher
+from norce_order_async.batch.engine.sending import Dispatcher, Sender
 from norce_order_async.batch.engine.settings import BatchSettings, Shared
-from norce_order_async.batch.engine.work_item import Sender
 from norce_order_async.batch.journal.run_journal import JOURNAL, RunJournal
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.clock import Clock
 from norce_order_async.core.errors import ConfigurationError
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.core.shapes import check_shape
-from norce_order_async.core.wording import text_of
 from norce_order_async.sending.pace import Pace
 from norce_order_async.telemetry.telemetry import Telemetry
 
@@ -76,7 +73,7 @@ class Engine(RunsOnce):
         )
         settle = settle if settings.settle is None else settings.settle
         marker = Marker(shared, accountant, once=settings.once)
-        self._feeder = Feeder(
+        feeder = Feeder(
             changes,
             shared,
             accountant=accountant,
@@ -90,11 +87,11 @@ class Engine(RunsOnce):
         self._dispatcher = Dispatcher(
             sender,
             shared,
+            feeder=feeder,
             accountant=accountant,
             marker=marker,
             breaker=breaker,
             settle=settle,
-            make_room=self._feeder.make_room,
         )
 
     @property
@@ -133,21 +130,5 @@ class Engine(RunsOnce):
     def __aiter__(self) -> AsyncGenerator[Outcome]:
         return self.accountant.outcomes(partial(self._begin, self._run), self.aclose)
 
-    async def _run(self) -> None:
-        async with self._around():
-            feeding = self._begin_feeding(self._feeder.run())
-            try:
-                await self._dispatcher.run()
-            except BaseException as error:
-                # Before its changes end: they are interrupted, not ended.
-                self.stop(text_of(error))
-                raise
-            finally:
-                feeding.cancel()
-                self._dispatcher.cancel()
-                await asyncio.wait([feeding, *self._dispatcher.lanes])
-                self._feeder.take_rest()
-                await self.accountant.leave(self._dispatcher.leave())
-                self.state.tell_closed()
-        if self.state.failure is not None:
-            raise self.state.failure
+    def _run(self) -> Coroutine[Any, Any, None]:
+        return self._dispatcher.run(self._around(), self._begin_feeding)

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 
 from norce_order_async.batch.engine.breaker import ABOUT_US, CircuitBreaker, is_throttled
+from norce_order_async.batch.engine.endings import left_as
 from norce_order_async.batch.engine.refusals import ItemOutcomes, Refusals
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.batch.engine.work_item import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.back_off import not_before
 from norce_order_async.core.errors import CallError, ClientStateError, NorceOrderError, StatusError
@@ -56,7 +57,7 @@ class Failures:
                 return True
             # It ends the batch, and not the change.
             item.maybe_applied |= outcome.outcome is OutcomeKind.UNKNOWN
-            self.leave_undone([(item, item.left(outcome.error, outcome.message))])
+            self.leave_undone([(item, left_as(item, outcome.error, outcome.message))])
             return False
         return not (
             isinstance(error, CallError)

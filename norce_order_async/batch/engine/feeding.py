@@ -12,10 +12,10 @@ import attrs
 from norce_order_async.batch.changes import Change, Scope
 from norce_order_async.batch.engine.accounting import GROUP, Accountant, Marker, patiently
 from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.endings import NOT_TRIED, bad_line, left_as, must_be_once
 from norce_order_async.batch.engine.pumping import BLOCK_SIZE, EntryOf, Kept, pumped
-from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE
+from norce_order_async.batch.engine.schedule import LOOKAHEAD, LOOKAHEAD_SIZE, WorkItem
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem, bad_line, must_be_once
 from norce_order_async.batch.files import InputLine, check_entry
 from norce_order_async.batch.journal import INTERRUPTED, State, digest_of, is_wanted
 from norce_order_async.batch.journal.run_journal import RunJournal
@@ -160,7 +160,7 @@ class Feeder:
                 item.maybe_applied |= state.may_stand
                 item.settles_at = self._settles_at(state)
             if closed and (why := closed.get(item.order[:2])) is not None:
-                accountant.leave_out(item.left(NOT_TRIED, why))
+                accountant.leave_out(left_as(item, NOT_TRIED, why))
             else:
                 schedule.add(item, now)
         self._state.wake.set()
@@ -179,7 +179,7 @@ class Feeder:
         """How a change that must not be made twice ends without being made; None where it is made."""
         if not self._once:
             return bad_line(item.number, attrs.evolve(item.entry, problem=must_be_once(item.change)))
-        return item.left(INTERRUPTED, "the worker that made it was lost") if item.entry.redelivered else None
+        return left_as(item, INTERRUPTED, "the worker that made it was lost") if item.entry.redelivered else None
 
     def _is_wanted(self, number: int, entry: InputLine, state: State | None) -> bool:
         """Whether a change is made in this run; one that is not, and may be carried out late, has to settle."""

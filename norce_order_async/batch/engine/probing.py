@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Iterable, Sequence, Sized
 
 from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.batch.engine.work_item import WorkItem
 
 
 class Probes:

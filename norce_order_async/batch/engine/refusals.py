@@ -6,7 +6,8 @@ import attrs
 
 from norce_order_async.batch.changes import Order, Scope
 from norce_order_async.batch.engine.breaker import IN_A_ROW
-from norce_order_async.batch.engine.work_item import NOT_TRIED, WorkItem
+from norce_order_async.batch.engine.endings import NOT_TRIED, left_as, left_waiting
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.errors import CallError, PermissionDeniedError
 
@@ -83,7 +84,7 @@ class Refusals:
     def add(self, item: WorkItem, outcome: Outcome, error: CallError) -> ItemOutcomes:
         """Keep a change that was refused; what is left undone now, because no more is tried there."""
         self.withheld += 1
-        item.last = item.left(NOT_TRIED, outcome.message or "refused")  # if the batch ends before that is known
+        item.last = left_as(item, NOT_TRIED, outcome.message or "refused")  # if the batch ends before that is known
         if not isinstance(error, PermissionDeniedError):
             self.unauthorized.append((item, outcome))
             return []
@@ -159,5 +160,5 @@ class Refusals:
     def _take_out(self, name: Scope) -> ItemOutcomes:
         scope = self.scopes.pop(name)
         self.withheld -= len(scope.refused)
-        refused = [(item, item.left_waiting()) for item, _ in scope.refused]
-        return [*refused, *((item, item.left(NOT_TRIED, self._closed[name])) for item in scope.all_parked())]
+        refused = [(item, left_waiting(item)) for item, _ in scope.refused]
+        return [*refused, *((item, left_as(item, NOT_TRIED, self._closed[name])) for item in scope.all_parked())]

@@ -1,20 +1,43 @@
 """From the schedule to the server: when a change is sent, and how it ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from functools import partial
+from typing import Any, Protocol
 
 from norce_order_async.batch.engine.accounting import Accountant, Marker
 from norce_order_async.batch.engine.breaker import CircuitBreaker
+from norce_order_async.batch.engine.endings import NOT_TRIED, failed_as, left_as, left_waiting
 from norce_order_async.batch.engine.failing import Failures
+from norce_order_async.batch.engine.feeding import Feeder
 from norce_order_async.batch.engine.place import Place
 from norce_order_async.batch.engine.probing import Probes
 from norce_order_async.batch.engine.refusals import ItemOutcomes
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.engine.settings import Shared
-from norce_order_async.batch.engine.work_item import NOT_TRIED, Sender, WorkItem
 from norce_order_async.batch.journal import INTERRUPTED
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.core.outcome import OutcomeKind
+from norce_order_async.core.wording import text_of
+
+
+class Sender(Protocol):
+    """What makes changes."""
+
+    async def send(self, item: WorkItem, /, *, probe: bool) -> Outcome | None:
+        """Make a change; what it fails with is also the item's ``error``.
+
+        None where the sender was stopped and has not made it; the item's ``last`` tells how it stands.
+
+        Args:
+            item: What to send.
+            probe: Whether it is only tried once, to see whether the server is back.
+
+        Raises:
+            asyncio.CancelledError: The batch ends it.
+        """
+        ...
 
 
 class Dispatcher:
@@ -25,9 +48,9 @@ class Dispatcher:
 
     Args:
         sender: What makes the changes.
+        feeder: What puts them into the schedule.
         marker: What marks them before.
         settle: Seconds that a resource needs to settle after an attempt whose answer never came.
-        make_room: Called when there may be room for more of the input.
     """
 
     def __init__(
@@ -35,13 +58,14 @@ class Dispatcher:
         sender: Sender,
         shared: Shared,
         *,
+        feeder: Feeder,
         accountant: Accountant,
         marker: Marker,
         breaker: CircuitBreaker,
         settle: float,
-        make_room: Callable[[], None],
     ) -> None:
         self._sender = sender
+        self._feeder = feeder
         self._marker = marker
         self._settle = settle
         self._schedule = shared.schedule
@@ -50,7 +74,7 @@ class Dispatcher:
         self._pace = shared.pace
         self._state = shared.state
         self._clock = shared.clock
-        self._make_room = make_room
+        self._make_room = make_room = feeder.make_room
         self.lanes: dict[asyncio.Task[None], WorkItem] = {}
         """The lanes, each with the change that is under way in it."""
         self._probes = Probes(shared, breaker, self.lanes, make_room=make_room)
@@ -60,7 +84,39 @@ class Dispatcher:
 
     # When
 
-    async def run(self) -> None:
+    async def run(
+        self,
+        around: AbstractAsyncContextManager[Any],
+        begin_feeding: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
+    ) -> None:
+        """Take the input and send it, and let go of what is left at the end.
+
+        Args:
+            around: Entered before the first change is taken, left after the last one has ended.
+            begin_feeding: Takes the input in a task of its own.
+
+        Raises:
+            Exception: What must not happen and did.
+        """
+        async with around:
+            feeding = begin_feeding(self._feeder.run())
+            try:
+                await self._send_all()
+            except BaseException as error:
+                # Before its changes end: they are interrupted, not ended.
+                self._state.stop(text_of(error))
+                raise
+            finally:
+                feeding.cancel()
+                self.cancel()
+                await asyncio.wait([feeding, *self.lanes])
+                self._feeder.take_rest()
+                await self._accountant.leave(self._leave())
+                self._state.tell_closed()
+        if self._state.failure is not None:
+            raise self._state.failure
+
+    async def _send_all(self) -> None:
         """Send until there is nothing more to send, or the batch is stopped and nothing is under way."""
         state = self._state
         while not self._is_over():
@@ -101,11 +157,11 @@ class Dispatcher:
         for lane in self.lanes:
             lane.cancel()
 
-    def leave(self) -> ItemOutcomes:
+    def _leave(self) -> ItemOutcomes:
         """What was taken and not ended, once no lane is left, with how it stands."""
         refused, held = self._refusals.give_up()
         self._schedule.ready += [*self._marker.taken, *(item for item, _ in refused), *held]
-        return [*((item, item.left_waiting()) for item in self._schedule.drain()), *self._failures.left]
+        return [*((item, left_waiting(item)) for item in self._schedule.drain()), *self._failures.left]
 
     def _is_over(self) -> bool:
         has_ended = self._state.input_ended and not self._schedule.held
@@ -158,7 +214,7 @@ class Dispatcher:
             outcome = await send(item, probe=item is probes.under_way)
             now = monotonic()
             if outcome is None:
-                self._failures.leave_undone([(item, item.left_waiting())])
+                self._failures.leave_undone([(item, left_waiting(item))])
             else:
                 self._ended(item, outcome, now)
             # As if this lane were closed already: its place is free.
@@ -193,12 +249,13 @@ class Dispatcher:
             return
         self._pace.end()
         if lane.cancelled() and self._state.stopped is not None and item.confirmed is None:
-            self._failures.leave_undone([(item, item.left(INTERRUPTED, "ended while it was made"))])
+            self._failures.leave_undone([(item, left_as(item, INTERRUPTED, "ended while it was made"))])
         else:
             error = asyncio.CancelledError() if lane.cancelled() else lane.exception()
             assert error is not None
             self._state.raised(error, "a change")
-            self._ended(item, item.failed(item.confirmed or OutcomeKind.UNKNOWN, error, 0.0), self._clock.monotonic())
+            outcome = failed_as(item, item.confirmed or OutcomeKind.UNKNOWN, error, 0.0)
+            self._ended(item, outcome, self._clock.monotonic())
         self._make_room()
         self._state.wake.set()
 
@@ -240,7 +297,7 @@ class Dispatcher:
         while schedule.ready or schedule.requeued:
             item = take()
             if (closed := self._state.closed) and (why := closed.get(item.order[:2])) is not None:
-                self._failures.leave_undone([(item, item.left(NOT_TRIED, why))])
+                self._failures.leave_undone([(item, left_as(item, NOT_TRIED, why))])
             elif holds.rows and (delay := holds.wait(item.order[0], now := self._clock.monotonic())) > 0:
                 schedule.requeue_at(item, now + delay)
             elif not self._refusals.withheld or self._refusals.admits(item):

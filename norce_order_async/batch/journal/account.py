@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from norce_order_async.batch.engine.work_item import ALLOWED_BY_ONCE
+from norce_order_async.batch.engine.endings import ALLOWED_BY_ONCE
 from norce_order_async.batch.inputs import InputFile
 from norce_order_async.batch.journal import lock
 from norce_order_async.batch.journal.errors import reading

@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from norce_order_async.batch.changes import Change, DeleteConsent, PatchAttributes, PatchConsent
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.journal import statements
 from norce_order_async.batch.journal.account import JournalAccount
 from norce_order_async.batch.journal.errors import journal_error, reading, telling

@@ -9,7 +9,8 @@ import attrs
 
 from norce_order_async.batch.client_sender import ClientSender
 from norce_order_async.batch.engine.accounting import GROUP, patiently
-from norce_order_async.batch.engine.work_item import WorkItem
+from norce_order_async.batch.engine.endings import failed_as
+from norce_order_async.batch.engine.schedule import WorkItem
 from norce_order_async.batch.journal.old_values import Kept, OldValues, place_of
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.undo.parts import part_at
@@ -136,7 +137,7 @@ class KeepingSender:
                 item.error = error
             elif is_cancelled() or not isinstance(error, asyncio.CancelledError):
                 raise
-            outcome = item.failed(OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
+            outcome = failed_as(item, OutcomeKind.NOT_SENT, error, self._clock.monotonic() - begin)
             return attrs.evolve(outcome, message=f"what was there before could not be read: {outcome.message}")
         back = undo_of(item.change, item.order, value)
         await self._write(_kept(item, back, old=(place, text), requests=requests))

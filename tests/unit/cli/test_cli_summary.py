@@ -10,7 +10,7 @@ from journals import bad_line, begin, end, mark, write
 
 from norce_order_async import OutcomeKind
 from norce_order_async.batch import CreateHook
-from norce_order_async.batch.engine.work_item import must_be_once
+from norce_order_async.batch.engine.endings import must_be_once
 from norce_order_async.batch.outcomes import Outcome
 from norce_order_async.batch.report import Summary
 from norce_order_async.cli.summary import Account, print_account
