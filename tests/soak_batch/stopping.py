@@ -64,6 +64,7 @@ async def soak(
                 allowed = {1} if number == stops else {*codes, 1}
                 ledger.violations += _unexpected(ran, allowed, number + 1, number % 5 == 0 and number < stops)
             outcomes = ledger.settle(folder / JOURNAL)
+            origin.faults.clear()  # every order is to be read
             await ledger.compare(server.url)
             ledger.violations += await _once_more(folder, server.url, origin, arguments)
     told = ", ".join(f"{number:,} {outcome}" for outcome, number in outcomes.most_common())
