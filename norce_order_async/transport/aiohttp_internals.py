@@ -28,7 +28,7 @@ from norce_order_async.transport.messages import Head, is_measured
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _MOST_READ = 64 * 1024
 """Bytes that are read at once, at most."""
-_REQUEST = aiohttp.ClientSession.request  # what is in its place later is somebody else's
+_OF_SESSIONS = vars(aiohttp.client)
 _head_of: Callable[[str, CIMultiDict[str]], bytes] | None = getattr(http_writer, "_serialize_headers", None)
 SENDS_AT_ONCE = _head_of is not None and set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
@@ -44,8 +44,9 @@ def take_headers_as_given(session: aiohttp.ClientSession) -> None:
 
 
 def request_of(session: aiohttp.ClientSession) -> Callable[..., Awaitable[aiohttp.ClientResponse]]:
-    """What makes a request: without the context manager that ``request`` makes of it, unless that is another one."""
-    return session._request if aiohttp.ClientSession.request is _REQUEST else session.request  # pyright: ignore[reportPrivateUsage]
+    """What makes a request: without the context manager that aiohttp's ``request`` makes of it, if that is in place."""
+    is_own = getattr(aiohttp.ClientSession.request, "__globals__", None) is _OF_SESSIONS
+    return session._request if is_own else session.request  # pyright: ignore[reportPrivateUsage]
 
 
 def _as_given(headers: CIMultiDict[str] | None) -> CIMultiDict[str]:

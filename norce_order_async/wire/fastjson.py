@@ -1,6 +1,6 @@
 """JSON in C, for what comes to the same as in :mod:`norce_order_async.wire.json`; msgspec's where it is installed.
 
-Both functions give None for all else, errors included.
+:func:`write` and :func:`read` give None for all else, errors included.
 """
 
 import json

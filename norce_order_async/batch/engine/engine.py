@@ -131,4 +131,4 @@ class Engine(RunsOnce):
         return self.accountant.outcomes(partial(self._begin, self._run), self.aclose)
 
     def _run(self) -> Coroutine[Any, Any, None]:
-        return self._dispatcher.run(self._around(), self._begin_feeding)
+        return self._dispatcher.run(self._around, self._begin_feeding)

@@ -19,16 +19,18 @@ from norce_order_async.core.outcome import Attempt, OutcomeKind
 from norce_order_async.core.random_source import SYSTEM_RANDOM, RandomSource
 from norce_order_async.sending.pace import Pace
 
-LOOKAHEAD = 5_000
-"""So many changes are held at most, while the changes before them keep their resource busy."""
-LOOKAHEAD_SIZE = 16 * 1024 * 1024
-"""Bytes of input that are held at most for the same reason."""
+Path = tuple[str, ...]
+"""A resource in an order, step by step from the order itself, which is the empty path."""
 _ONE_CALL = frozenset(KINDS.values())
 _SAFE, _NEVER = Repeat.SAFE, Repeat.NEVER
 """A member of an enumeration is looked up slowly."""
 _GATEWAY_TIMEOUTS = frozenset({504, 524})
-Path = tuple[str, ...]
-"""A resource in an order, step by step from the order itself, which is the empty path."""
+
+
+@lru_cache(4096)
+def path_of(resource: str) -> Path:
+    """The steps of a resource; none of the whole order."""
+    return tuple(resource.split("/")) if resource else ()
 
 
 class WorkItem:
@@ -148,12 +150,10 @@ class WorkItem:
         )  # fmt: skip
 
 
-@lru_cache(4096)
-def path_of(resource: str) -> Path:
-    """The steps of a resource; none of the whole order."""
-    return tuple(resource.split("/")) if resource else ()
-
-
+LOOKAHEAD = 5_000
+"""So many changes are held at most, while the changes before them keep their resource busy."""
+LOOKAHEAD_SIZE = 16 * 1024 * 1024
+"""Bytes of input that are held at most for the same reason."""
 Tails = dict[Path, WorkItem]
 """The last change of each resource of one order."""
 

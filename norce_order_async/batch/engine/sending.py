@@ -1,4 +1,4 @@
-"""From the schedule to the server: when a change is sent, and how it ends."""
+"""A batch from its start to its end, and in it a change from the schedule to the server: when it is sent, how it ends."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -41,7 +41,7 @@ class Sender(Protocol):
 
 
 class Dispatcher:
-    """Hands the changes that are ready to the sender, as pace and circuit breaker allow.
+    """Runs a batch: has the input taken, and hands the changes that are ready to the sender, as pace and breaker allow.
 
     Each lane is a task that makes one change after another. The dispatcher opens lanes, waits for what no lane should
     wait for, marks what is about to be sent, and sends the probes.
@@ -82,11 +82,9 @@ class Dispatcher:
         self._failures = Failures(shared, breaker, end=self._end, make_room=make_room)
         self._refusals = self._failures.refusals
 
-    # When
-
     async def run(
         self,
-        around: AbstractAsyncContextManager[Any],
+        around: Callable[[], AbstractAsyncContextManager[Any]],
         begin_feeding: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]],
     ) -> None:
         """Take the input and send it, and let go of what is left at the end.
@@ -98,7 +96,7 @@ class Dispatcher:
         Raises:
             Exception: What must not happen and did.
         """
-        async with around:
+        async with around():
             feeding = begin_feeding(self._feeder.run())
             try:
                 await self._send_all()
@@ -115,6 +113,8 @@ class Dispatcher:
                 self._state.tell_closed()
         if self._state.failure is not None:
             raise self._state.failure
+
+    # When
 
     async def _send_all(self) -> None:
         """Send until there is nothing more to send, or the batch is stopped and nothing is under way."""

@@ -139,7 +139,7 @@ def done(outcome: Outcome) -> tuple[object, ...]:
 
 
 class RunWriter(JournalAccount):
-    """A journal that a run writes; see :class:`RunJournal`.
+    """What a run asks of its journal, and writes to it, for every line; :class:`Journal` has the rest.
 
     Args:
         path: The main file, which exists.
