@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
 from itertools import chain
+from types import FunctionType
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -45,7 +46,8 @@ def take_headers_as_given(session: aiohttp.ClientSession) -> None:
 
 def request_of(session: aiohttp.ClientSession) -> Callable[..., Awaitable[aiohttp.ClientResponse]]:
     """What makes a request: without the context manager that aiohttp's ``request`` makes of it, if that is in place."""
-    is_own = getattr(aiohttp.ClientSession.request, "__globals__", None) is _OF_SESSIONS
+    request: Any = aiohttp.ClientSession.request
+    is_own = type(request) is FunctionType and request.__globals__ is _OF_SESSIONS  # a wrapper may show those, too
     return session._request if is_own else session.request  # pyright: ignore[reportPrivateUsage]
 
 

@@ -1,4 +1,4 @@
-"""A batch from its start to its end, and in it a change from the schedule to the server: when it is sent, how it ends."""
+"""A batch from its start to its end: when each change of the schedule is sent, and how it ends."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -243,7 +243,7 @@ class WrittenFiles:
             ConfigurationError: It cannot be written.
         """
         with self._mutex:
-            try:
+            try:  # what telling() does, which costs more than this for a few lines
                 is_copied = (self._check() > MAX_WAL and not self._begins_anew) or is_copied
                 with self._db as db:
                     db.execute("BEGIN IMMEDIATE")
