@@ -29,7 +29,7 @@ from norce_order_async.transport.messages import Head, is_measured
 _SMALL_BODY = 32 * 1024  # bytes; below what an event loop's transport buffers before it asks to wait
 _MOST_READ = 64 * 1024
 """Bytes that are read at once, at most."""
-_OF_SESSIONS = vars(aiohttp.client)
+_OF_SESSIONS: Any = vars(aiohttp.client)
 _head_of: Callable[[str, CIMultiDict[str]], bytes] | None = getattr(http_writer, "_serialize_headers", None)
 SENDS_AT_ONCE = _head_of is not None and set(inspect.signature(aiohttp.ClientResponse).parameters) == {
     "method", "url", "writer", "continue100", "timer", "request_info", "traces", "loop", "session", "stream_writer"
