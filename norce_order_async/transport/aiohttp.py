@@ -9,6 +9,7 @@ import math
 import socket
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import chain
 
 import aiohttp
 import attrs
@@ -19,12 +20,11 @@ from yarl import URL
 from norce_order_async.core.errors import ClientStateError, ConnectionLost, InvalidRequestError, TransportError
 from norce_order_async.core.http import Request, Response
 from norce_order_async.loops.time_limit import TimeLimit, TimeLimits
-from norce_order_async.transport.aiohttp_errors import UnusableHead, send_once, translate
+from norce_order_async.transport.aiohttp_errors import UnusableHead, cause, send_once, translate
 from norce_order_async.transport.aiohttp_internals import (
     Connector,
     Exchange,
     PlainRequest,
-    head_of,
     request_of,
     take_headers_as_given,
     whole_body,
@@ -42,6 +42,7 @@ from norce_order_async.transport.errors import (
 from norce_order_async.transport.messages import (
     MAX_HEAD,
     MAX_HEADERS,
+    Head,
     is_too_long,
     make_response,
     unsendable,
@@ -154,7 +155,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
                     timeout=_connect_limit(call.timeout.connect),
                     middlewares=() if request.method in _NEVER_RESENT else _ONCE,
                 )
-                status, head = exchange.response.status, head_of(exchange.response)
+                status, head = exchange.response.status, _head_of(exchange.response)
                 if status < 100 or is_too_long(head):
                     raise UnusableHead(NO_STATUS if status < 100 else TOO_LONG)
                 content = exchange.response.content
@@ -166,7 +167,7 @@ class AiohttpTransport(PooledTransport[_Pool]):
             # Closing a session cancels the look-ups of addresses, and with them the requests that wait for one.
             if not pool.session.closed or exchange.limit.is_cancelled():
                 if exchange.response is not None:
-                    note_head(error, exchange.response.status, head_of(exchange.response))
+                    note_head(error, exchange.response.status, _head_of(exchange.response))
                 forget_frames(error)  # aiohttp's: they hold the headers, with the token
                 raise
             failure = transport_closed()
@@ -208,6 +209,10 @@ class AiohttpTransport(PooledTransport[_Pool]):
         return _Pool(session, connector)
 
 
+def _head_of(response: aiohttp.ClientResponse) -> Head:
+    return [*chain.from_iterable(response.raw_headers)]
+
+
 async def _read(content: aiohttp.StreamReader, limit: int) -> bytes:
     """A body, or more than ``limit`` bytes of it."""
     body = bytearray()
@@ -230,9 +235,9 @@ def _failure(error: Exception, exchange: Exchange, proxy: str | None) -> Transpo
     if exchange.connector.is_closing:
         failure = ConnectionLost(WAS_CLOSED, sent=exchange.attempt.sent)
     else:
-        failure = refused or translate(exchange.cause(error), sent=exchange.attempt.sent, proxy=through)
+        failure = refused or translate(cause(error, exchange.lost), sent=exchange.attempt.sent, proxy=through)
     if response is not None and not isinstance(error, UnusableHead):
-        note_head(failure, response.status, head_of(response))
+        note_head(failure, response.status, _head_of(response))
     return failure
 
 

@@ -49,6 +49,13 @@ class UnusableHead(Exception):
     """The head of a response that aiohttp takes, and that is none: for the reason that the text says."""
 
 
+def cause(error: Exception, lost: Exception | None) -> Exception:
+    """The error with which the connection was lost, where aiohttp raises that of the body which it has cut off."""
+    if isinstance(error, aiohttp.ClientPayloadError) and isinstance(lost, aiohttp.ClientOSError):
+        return lost
+    return error
+
+
 def translate(error: Exception, *, sent: bool | None, proxy: str | None) -> TransportError:
     """The error that stands for one of aiohttp, which is not kept.
 

@@ -9,7 +9,6 @@ import io
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextvars import Context
 from functools import partial
-from itertools import chain
 from types import FunctionType
 from typing import Any, cast
 from weakref import WeakSet
@@ -164,18 +163,16 @@ class Exchange:
         """Whether it has a connection that is open."""
         return self.stream is not None and not self.stream.is_closing()
 
+    @property
+    def lost(self) -> Exception | None:
+        """The error with which its connection was lost."""
+        return None if self.protocol is None else self.protocol.exception()
+
     def check_end(self, head: Head) -> None:
         """Raise if a body that ends with its connection was cut: aiohttp takes a reset, or our own end, for its end."""
-        error = None if self.protocol is None else self.protocol.exception()
+        error = self.lost
         if (isinstance(error, aiohttp.ClientOSError) or self.connector.is_closing) and not is_measured(head):
             raise error or aiohttp.ServerDisconnectedError
-
-    def cause(self, error: Exception) -> Exception:
-        """The error of the connection, where aiohttp raises that of the body which it has cut off."""
-        lost = None if self.protocol is None else self.protocol.exception()
-        if isinstance(error, aiohttp.ClientPayloadError) and isinstance(lost, aiohttp.ClientOSError):
-            return lost
-        return error
 
     def leave(self) -> None:
         """Close the connection, unless the whole response was read and the whole request sent."""
@@ -192,11 +189,6 @@ class Exchange:
         """Close the connection at once, if there is one."""
         if self.stream is not None:
             self.stream.abort()
-
-
-def head_of(response: aiohttp.ClientResponse) -> Head:
-    """The head of a response."""
-    return [*chain.from_iterable(response.raw_headers)]
 
 
 def whole_body(content: aiohttp.StreamReader) -> bytes:
